@@ -1,0 +1,1 @@
+"""bytes <-> nouns, one file per format."""

@@ -1,0 +1,1 @@
+"""PURE: arrays or nouns in, frozen result out; no files, no printing, no clock, no hidden seed."""

@@ -1,0 +1,1 @@
+"""Named checks of the evidence: nouns in, findings out."""

@@ -1,0 +1,1 @@
+"""Reported numbers -> yi, vi on the analysis scale."""

@@ -1,0 +1,1 @@
+"""Which estimates enter a synthesis, and why the others do not."""

@@ -1,0 +1,1 @@
+"""The strategy table: who, which treatment, resting on what, how sure."""

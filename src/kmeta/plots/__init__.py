@@ -1,0 +1,1 @@
+"""result -> layout (numbers) -> figure."""

@@ -1,0 +1,1 @@
+"""The review (database and files) <-> nouns; the only room that opens them."""

@@ -1,0 +1,1 @@
+"""What happens next: read from the project, compute with methods, save."""
