@@ -1,8 +1,38 @@
-"""The commands, each thin."""
+"""The commands, gathered; each lives in a module of its own beside this one and is thin."""
 
 from __future__ import annotations
+
+from importlib import import_module
+
+import typer
+
+# Each module has `add(app)`, which registers its commands. Order is that of `kmeta --help`.
+MODULES = ("review_commands", "project_commands", "serve_command")
+
+app = typer.Typer(
+    name="kmeta",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Systematic reviews of survival outcomes, from the protocol to the strategy table and the Word report.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+    """Systematic reviews of survival outcomes, from the protocol to the strategy table and the Word report."""
+    if version:
+        from kmeta import __version__
+        from kmeta.cli.face import say
+
+        say(f"kmeta {__version__}")
+        raise typer.Exit
+
+
+for _name in MODULES:
+    import_module(f"kmeta.cli.{_name}").add(app)
 
 
 def run() -> None:
     """Run the command line."""
-    raise SystemExit("not wired yet")
+    app()
