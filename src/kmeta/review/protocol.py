@@ -44,6 +44,7 @@ class Analysis:
     survival_at: pool the survival probability of `outcomes` at `time_months`, by treatment class (`classes`).
     hazard_ratio: pool the trials that compare one of `experimental` with one of `control` (names of treatments).
     median: list the medians of `outcomes`.
+    `year_from`, `year_to` override the protocol's window of publication years for this analysis (an amendment).
     """
 
     name: str
@@ -56,6 +57,8 @@ class Analysis:
     experimental: tuple[str, ...] = ()
     control: tuple[str, ...] = ()
     randomised_only: bool = True
+    year_from: int | None = None
+    year_to: int | None = None
     tau2: str = "REML"
     test: str = "hksj"
     level: float = 0.95
