@@ -1,0 +1,60 @@
+"""The model of a pool: which fit its lines get, and when they are not pooled at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from kmeta.core.errors import InputError
+from kmeta.methods.meta import MetaFit, random_effects
+from kmeta.methods.selection import Policy
+from kmeta.methods.synthesis.result import Line
+from kmeta.review.protocol import Analysis
+
+
+def is_nested(lines: Sequence[Line]) -> bool:
+    """Whether a study gives several lines."""
+    return max(Counter(line.study_id for line in lines).values(), default=0) > 1
+
+
+def why_not_pooled(lines: Sequence[Line], word: Callable[[float], str], unit: str) -> str:
+    """In words why these lines get no pooled value; "" where they do: three lines of at least two studies."""
+    values = [word(line.estimate) for line in lines]
+    if not lines:
+        return f"no {unit} with a value of this kind"
+    if len(lines) == 1:
+        return f"one {unit}, {values[0]}: shown as printed, nothing to pool"
+    if len(lines) == 2:
+        return f"two {unit}s, {values[0]} and {values[1]}: not pooled"
+    if len({line.study_id for line in lines}) == 1:
+        return f"{len(lines)} {unit}s of one study, {', '.join(values)}: not pooled"
+    return ""
+
+
+def fit_lines(lines: Sequence[Line], measure: str, plan: Analysis, policy: Policy) -> MetaFit:
+    """Random effects of the lines by the plan and policy: arms within studies where a study gives several."""
+    yi, vi = [line.yi for line in lines], [line.vi for line in lines]
+    tau2, test = policy.tau2 or plan.tau2, policy.test or plan.test
+    fit = random_effects(yi, vi, measure=measure, tau2=tau2, test=test, level=plan.level)
+    return fit if policy.prediction == "model" else with_prediction(fit, fit.k - 2)
+
+
+def with_prediction(fit: MetaFit, df: int) -> MetaFit:
+    """`fit` with the prediction interval of a t distribution with `df` degrees of freedom; NaN where df < 1.
+
+    Higgins, Thompson & Spiegelhalter 2009 (doi:10.1111/j.1467-985X.2008.00552.x) take k - 2.
+    """
+    from scipy.stats import t
+
+    if fit.k < 3 or df < 1:
+        return replace(fit, pi_low=float("nan"), pi_high=float("nan"))
+    half = float(t.ppf((1 + fit.level) / 2, df)) * (fit.tau2 + fit.se**2) ** 0.5
+    return replace(fit, pi_low=fit.mu - half, pi_high=fit.mu + half)
+
+
+def weighted(lines: Sequence[Line], fit: MetaFit) -> tuple[Line, ...]:
+    """The lines with their weights in percent."""
+    if len(lines) != fit.k:
+        raise InputError(f"{len(lines)} lines, {fit.k} weights")
+    return tuple(replace(line, weight=float(w)) for line, w in zip(lines, fit.weights, strict=True))
