@@ -21,8 +21,9 @@ class Policy:
     least_n: arms with fewer patients are left out. only: treatments wanted. set_aside: studies left out by name.
     sample: "effective" takes the sample size that a printed interval or number at risk stands for, "n" the arm's n.
     model: "multilevel" nests arms in studies where a study gives several; "plain" treats every arm as a study.
-    tau2, test: None takes the analysis' own. prediction: "model" is the engine's interval, "k-2" that of
-    Higgins, Thompson & Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x (t with k - 2 df).
+    tau2, test: None takes the analysis' own. prediction: the reference of the prediction interval as `random_effects`
+    names it; "test" has the degrees of freedom of the test, "riley" k - 2 (Higgins, Thompson & Spiegelhalter 2009,
+    doi:10.1111/j.1467-985X.2008.00552.x).
     """
 
     overlaps: Literal["keep", "drop", "drop_possible"] = "drop"
@@ -42,7 +43,7 @@ class Policy:
     model: Literal["multilevel", "plain"] = "multilevel"
     tau2: str | None = None
     test: str | None = None
-    prediction: Literal["model", "k-2"] = "model"
+    prediction: Literal["test", "z", "t", "riley"] = "test"
 
 
 DEFAULT = Policy()
@@ -59,5 +60,5 @@ ORIENTATION = Policy(
     model="plain",
     tau2="DL",
     test="z",
-    prediction="k-2",
+    prediction="riley",
 )

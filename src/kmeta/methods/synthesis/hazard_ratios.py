@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kmeta.core.errors import InputError
 from kmeta.core.numbers import decimal, p_phrase, ratio
-from kmeta.methods.meta import MetaFit, random_effects
+from kmeta.methods.meta import random_effects
 from kmeta.methods.selection import DEFAULT, Contrast, Policy, Selection, select_trials
 from kmeta.methods.selection.contrasts import sides
 from kmeta.methods.selection.rows import Asked
@@ -136,25 +136,26 @@ def _marked(line: Line, plan: Analysis) -> Line:
 
 
 def subgroup_test(pools: tuple[Pool, ...], plan: Analysis, policy: Policy) -> SubgroupTest | None:
-    """Q between the groups' own results, each with its own between-trial variance; None with fewer than two groups.
+    """Whether the groups differ: Q of a meta-regression on them, one between-trial variance for all.
 
-    A group of one trial counts with that trial. Source: Borenstein & Higgins 2013, doi:10.1007/s11121-013-0377-7.
+    None with fewer than two groups or no more trials than groups. Source: Borenstein & Higgins 2013,
+    doi:10.1007/s11121-013-0377-7.
     """
-    from scipy.stats import chi2
-
-    fits: list[MetaFit] = []
-    for pool in pools:
-        yi, vi = [line.yi for line in pool.lines], [line.vi for line in pool.lines]
-        fits.append(
-            random_effects(yi, vi, measure=MEASURE, tau2=policy.tau2 or plan.tau2, test="z", level=plan.level)
-        )
-    if len(fits) < 2:
+    lines = [line for pool in pools for line in pool.lines]
+    if len(pools) < 2 or len(lines) <= len(pools):
         return None
-    weights = [fit.se**-2 for fit in fits]
-    mean = sum(w * fit.mu for w, fit in zip(weights, fits, strict=True)) / sum(weights)
-    q = sum(w * (fit.mu - mean) ** 2 for w, fit in zip(weights, fits, strict=True))
-    df = len(fits) - 1
-    return SubgroupTest(q=q, df=df, p=float(chi2.sf(q, df)), basis="between-trial variance of each group")
+    fit = random_effects(
+        [line.yi for line in lines],
+        [line.vi for line in lines],
+        measure=MEASURE,
+        tau2=policy.tau2 or plan.tau2,
+        test="z",
+        mods={pool.name: [float(line in pool.lines) for line in lines] for pool in pools[1:]},
+        level=plan.level,
+    )
+    return SubgroupTest(
+        q=fit.qm, df=int(fit.qm_df[0]), p=fit.qm_p, basis="one between-trial variance for all groups"
+    )
 
 
 def _notes(overall: Pool, test: SubgroupTest | None) -> tuple[str, ...]:

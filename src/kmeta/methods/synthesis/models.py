@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kmeta.core.errors import InputError
-from kmeta.methods.meta import MetaFit, random_effects
+from kmeta.methods.meta import MetaFit, multilevel, random_effects
 from kmeta.methods.selection import Policy
 from kmeta.methods.synthesis.result import Line
 from kmeta.review.protocol import Analysis
@@ -33,24 +33,29 @@ def why_not_pooled(lines: Sequence[Line], word: Callable[[float], str], unit: st
 
 
 def fit_lines(lines: Sequence[Line], measure: str, plan: Analysis, policy: Policy) -> MetaFit:
-    """Random effects of the lines by the plan and policy: arms within studies where a study gives several."""
+    """Random effects of the lines by the plan and policy: arms within studies where a study gives several.
+
+    The multilevel model is by (restricted) maximum likelihood, with t and the studies' degrees of freedom where the
+    plan asks for Hartung-Knapp or t.
+    """
     yi, vi = [line.yi for line in lines], [line.vi for line in lines]
     tau2, test = policy.tau2 or plan.tau2, policy.test or plan.test
-    fit = random_effects(yi, vi, measure=measure, tau2=tau2, test=test, level=plan.level)
-    return fit if policy.prediction == "model" else with_prediction(fit, fit.k - 2)
-
-
-def with_prediction(fit: MetaFit, df: int) -> MetaFit:
-    """`fit` with the prediction interval of a t distribution with `df` degrees of freedom; NaN where df < 1.
-
-    Higgins, Thompson & Spiegelhalter 2009 (doi:10.1111/j.1467-985X.2008.00552.x) take k - 2.
-    """
-    from scipy.stats import t
-
-    if fit.k < 3 or df < 1:
-        return replace(fit, pi_low=float("nan"), pi_high=float("nan"))
-    half = float(t.ppf((1 + fit.level) / 2, df)) * (fit.tau2 + fit.se**2) ** 0.5
-    return replace(fit, pi_low=fit.mu - half, pi_high=fit.mu + half)
+    shown = [line.label for line in lines]
+    if policy.model == "multilevel" and is_nested(lines):
+        return multilevel(
+            yi,
+            vi,
+            groups=[line.study_id for line in lines],
+            measure=measure,
+            method="ML" if tau2 == "ML" else "REML",
+            test="z" if test == "z" else "t",
+            level=plan.level,
+            pi=policy.prediction,
+            labels=shown,
+        )
+    return random_effects(
+        yi, vi, measure=measure, tau2=tau2, test=test, level=plan.level, pi=policy.prediction, labels=shown
+    )
 
 
 def weighted(lines: Sequence[Line], fit: MetaFit) -> tuple[Line, ...]:

@@ -44,12 +44,12 @@ def model_words(scale: str, unit: str, plan: Analysis, policy: Policy, *, nested
         f"Random-effects model on {scale}; between-study variance by {policy.tau2 or plan.tau2}; {level} confidence"
         f" interval: {_TESTS.get(test, test)}.",
         f"{level} prediction interval wherever at least three {unit}s are pooled"
-        + ("; t with k - 2 degrees of freedom." if policy.prediction == "k-2" else "."),
+        + ("; t with k - 2 degrees of freedom." if policy.prediction == "riley" else "."),
         f"One {unit} is shown as printed; two are not pooled.",
     ]
     if nested and policy.model == "multilevel":
         said.append(
-            f"Where a study gives several {unit}s to a pool, {unit}s are nested in studies (multilevel model);"
-            " the plain model is among the sensitivity analyses."
+            f"Where a study gives several {unit}s to a pool, {unit}s are nested in studies (multilevel model, t"
+            " interval with the degrees of freedom of the studies); the plain model is among the sensitivity analyses."
         )
     return " ".join(said)
