@@ -68,7 +68,7 @@ def no_project(root: Path) -> ProjectError:
     if near:
         return ProjectError("is not a review", where=str(root), hint=f"did you mean {near[0]}?")
     if (root / PROTOCOL_FILE).is_file():
-        hint = f"there is a {PROTOCOL_FILE} but no {DATABASE}: if this is an archive, `kmeta restore` makes a project of it"
+        hint = f"it has no {DATABASE}; if this is an archive, `kmeta restore` makes a project of it"
         return ProjectError("is not a review", where=str(root), hint=hint)
     return ProjectError(
         "is not a review", where=str(root), hint="`kmeta new DIR` makes one, `kmeta demo` an example"

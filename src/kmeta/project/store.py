@@ -99,9 +99,12 @@ class Store:
                 where=str(self.path),
                 hint="check who owns the folder of the project",
             )
-        with self._told("writing"), self.engine.connect() as connection:
-            with connection.execution_options(kmeta_immediate=True).begin():
-                yield connection
+        with (
+            self._told("writing"),
+            self.engine.connect() as connection,
+            connection.execution_options(kmeta_immediate=True).begin(),
+        ):
+            yield connection
 
     # -- acts
 
