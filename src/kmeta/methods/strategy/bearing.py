@@ -2,14 +2,14 @@
 
 Survival of single arms: the lines of the pool of the option's class; of an option that is only some treatments, those
 lines whose arm got one of them. Trials: the lines whose experimental arm got one of the option's treatments; where the
-row's criteria name trials among these (by their key or DOI), those alone; and of these the ones whose arms share the
-site of the primary that the patient state names.
+row's criteria name any of these trials (by key or DOI), those alone. Of an option that is only some treatments, lines
+are left aside whose patients had their primary at another site than the patient state names.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kmeta.methods.selection.treatments import contains
@@ -43,18 +43,21 @@ def bearing(
     criteria: Sequence[Criterion],
     evidence: Evidence,
     protocol: Protocol,
-    syntheses: Iterable[Synthesis],
+    syntheses: Sequence[Synthesis],
 ) -> tuple[Bearing, ...]:
     """The analyses with lines for this row, in the order of the protocol."""
     if not option.treatment_class:
         return ()
-    named = named_studies(criteria, evidence, protocol)
+    trials = frozenset(
+        line.study_id for synthesis in syntheses for line in _candidates(option, evidence, synthesis)
+    )
+    named = named_studies(criteria, evidence, protocol) & trials or trials
     found = []
     for synthesis in syntheses:
         if synthesis.plan.kind == "hazard_ratio":
             one = _trials(option, state, named, evidence, synthesis)
         else:
-            one = _arms(option, evidence, synthesis)
+            one = _arms(option, state, evidence, synthesis)
         if one is not None:
             found.append(one)
     return tuple(found)
@@ -80,7 +83,8 @@ def _names_of(study_id: str) -> set[str]:
 
 
 def _arm(evidence: Evidence, line: Line) -> Arm | None:
-    return evidence.arm.get((line.study_id, line.arm_id))
+    """The arm of a line; of two arms ("eve v pbo") the experimental one."""
+    return evidence.arm.get((line.study_id, line.arm_id.split(" v ")[0]))
 
 
 def _has(option: Option, line: Line, evidence: Evidence) -> bool:
@@ -88,49 +92,55 @@ def _has(option: Option, line: Line, evidence: Evidence) -> bool:
     return arm is not None and option.has(arm)
 
 
-def _arms(option: Option, evidence: Evidence, synthesis: Synthesis) -> Bearing | None:
+def _here(option: Option, state: str, line: Line, evidence: Evidence) -> bool:
+    arm = _arm(evidence, line)
+    return option.whole or arm is None or same_site(state, arm.primary_site or arm.population)
+
+
+def _arms(option: Option, state: str, evidence: Evidence, synthesis: Synthesis) -> Bearing | None:
     for pool in synthesis.pools:
         if pool.treatment_class != option.treatment_class or not pool.lines:
             continue
-        mine = tuple(line for line in pool.lines if option.whole or _has(option, line, evidence))
+        mine = tuple(
+            line
+            for line in pool.lines
+            if option.whole or (_has(option, line, evidence) and _here(option, state, line, evidence))
+        )
         if mine:
-            all_of_them = len(mine) == len(pool.lines)
+            whole = len(mine) == len(pool.lines)
             return Bearing(
                 synthesis=synthesis,
                 lines=mine,
-                pool=pool if all_of_them else None,
-                class_pool=None if all_of_them else pool,
+                pool=pool if whole else None,
+                class_pool=None if whole else pool,
             )
     return None
 
 
+def _pools(synthesis: Synthesis) -> tuple[Pool, ...]:
+    return (*synthesis.pools, *([synthesis.overall] if synthesis.overall else []))
+
+
+def _candidates(option: Option, evidence: Evidence, synthesis: Synthesis) -> tuple[Line, ...]:
+    """The trials of the option's treatments in one analysis, each once."""
+    if synthesis.plan.kind != "hazard_ratio":
+        return ()
+    found = (line for pool in _pools(synthesis) for line in pool.lines if _has(option, line, evidence))
+    return tuple({_key(line): line for line in found}.values())
+
+
 def _trials(
-    option: Option,
-    state: str,
-    named: frozenset[str],
-    evidence: Evidence,
-    synthesis: Synthesis,
+    option: Option, state: str, named: frozenset[str], evidence: Evidence, synthesis: Synthesis
 ) -> Bearing | None:
-    pools = (*synthesis.pools, *([synthesis.overall] if synthesis.overall else []))
-    lines = tuple(
-        {
-            (line.study_id, line.arm_id): line
-            for pool in pools
-            for line in pool.lines
-            if _has(option, line, evidence)
-        }.values()
-    )
-    mine = tuple(line for line in lines if line.study_id in named) or lines
-    here = tuple(line for line in mine if same_site(state, _site(evidence, line)))
-    mine = here or (mine if named else ())
+    lines = _candidates(option, evidence, synthesis)
+    mine = tuple(line for line in lines if line.study_id in named and _here(option, state, line, evidence))
     if not mine:
         return None
-    keys = {(line.study_id, line.arm_id) for line in mine}
-    pool = next((p for p in pools if {(line.study_id, line.arm_id) for line in p.lines} == keys), None)
-    aside = tuple(line for line in lines if (line.study_id, line.arm_id) not in keys)
+    keys = {_key(line) for line in mine}
+    pool = next((pool for pool in _pools(synthesis) if {_key(line) for line in pool.lines} == keys), None)
+    aside = tuple(line for line in lines if _key(line) not in keys)
     return Bearing(synthesis=synthesis, lines=mine, pool=pool, aside=aside)
 
 
-def _site(evidence: Evidence, line: Line) -> str:
-    arm = _arm(evidence, line)
-    return (arm.primary_site or arm.population) if arm else ""
+def _key(line: Line) -> tuple[str, str]:
+    return line.study_id, line.arm_id

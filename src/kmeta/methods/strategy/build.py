@@ -83,7 +83,7 @@ def _row(
     if main is not None:
         notes += qualifications(main)
         notes += [beside_it(one) for one in found if one is not main]
-        notes += _earlier(main, option, beside)
+        notes += _earlier(found, option, beside)
     return StrategyRow(
         patient_state=state,
         option=text,
@@ -92,22 +92,24 @@ def _row(
         rests_on=rests_on(main) if main else "",
         effect=effect(main) if main else "",
         effect_notes=tuple(notes),
-        comparisons=_comparisons(option, found, evidence, protocol),
+        comparisons=_comparisons(option, state, found, evidence, protocol),
         gaps=_gaps(option, criteria, main),
         analysis=main.synthesis.name if main else "",
     )
 
 
 def _comparisons(
-    option: Option, found: Sequence[Bearing], evidence: Evidence, protocol: Protocol
+    option: Option, state: str, found: Sequence[Bearing], evidence: Evidence, protocol: Protocol
 ) -> tuple[str, ...]:
     if not option.treatment_class:
         return ()
     shown = {
         line.study_id for one in found if one.synthesis.plan.kind == "hazard_ratio" for line in one.lines
     }
-    aside = {line.study_id for one in found for line in one.aside}
-    return direct_comparisons(option, evidence, protocol, told=frozenset(shown | aside))
+    aside = {line.study_id for one in found for line in one.aside} - shown
+    return direct_comparisons(
+        option, state, evidence, protocol, told=frozenset(shown), others=frozenset(aside)
+    )
 
 
 def _rank(found: Bearing) -> int:
@@ -115,14 +117,14 @@ def _rank(found: Bearing) -> int:
     return _KINDS.get(plan.kind, 0 if plan.randomised_only else 2)
 
 
-def _earlier(main: Bearing, option: Option, beside: Sequence[BesidePublished]) -> list[str]:
+def _earlier(found: Sequence[Bearing], option: Option, beside: Sequence[BesidePublished]) -> list[str]:
+    """What an earlier review printed for the same question, of options that are a whole class."""
+    names = {one.synthesis.name for one in found}
     return [
-        f"earlier review ({line.published.review}) printed {line.published.estimate}"
+        f"earlier review {line.published.review}, {line.published.question}: {line.published.estimate}"
         + ("%" if line.published.measure == "percent" else f" ({line.published.measure})")
         for line in beside
-        if option.whole
-        and line.analysis == main.synthesis.name
-        and line.treatment_class == option.treatment_class
+        if option.whole and line.analysis in names and line.treatment_class == option.treatment_class
     ]
 
 

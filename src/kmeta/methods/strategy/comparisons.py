@@ -7,30 +7,51 @@ pooled. Subgroups of arms are left out: their two sides were not chosen by treat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from kmeta.core import numbers
 from kmeta.methods.selection.treatments import treatment_of
-from kmeta.methods.strategy.effects import time_words
+from kmeta.methods.strategy.effects import some, time_words
 from kmeta.methods.strategy.options import Option
+from kmeta.methods.strategy.sites import same_site
 from kmeta.review.estimate import SURVIVAL_OUTCOMES, Comparison, Estimate
 from kmeta.review.evidence import Evidence
 from kmeta.review.protocol import Protocol
 from kmeta.review.study import Arm
+from kmeta.review.vocabulary import meanings
 
+# Comparisons of patients, or of groups made by what came later: no treatment was compared.
+_NOT_OF_TREATMENTS = frozenset(
+    {"subgroup", "across_arms", "prognostic", "immortal_time", "conditional", "grouped_by_recurrence"}
+    | {"origin_recurrence", "selected_by_response"}
+)
+_RMST = re.compile(r"rmst_difference_(\d+)m", re.IGNORECASE)
 _TESTS = {"logrank_p": "log-rank test", "cox_p": "Cox model"}
 
 
 def direct_comparisons(
-    option: Option, evidence: Evidence, protocol: Protocol, *, told: frozenset[str] = frozenset()
+    option: Option,
+    state: str,
+    evidence: Evidence,
+    protocol: Protocol,
+    *,
+    told: frozenset[str] = frozenset(),
+    others: frozenset[str] = frozenset(),
 ) -> tuple[str, ...]:
-    """One text a comparison, in the order of the evidence, without repeats; `told`: trials that analyses tell of."""
+    """One text a comparison, in the order of the evidence, without repeats.
+
+    `told`: trials whose ratios stand in the row already; `others`: trials of other patients than the row's.
+    """
     texts = []
     for row in evidence.comparisons:
         a, b = evidence.arm.get((row.study_id, row.arm_a)), evidence.arm.get((row.study_id, row.arm_b))
         if a is None or b is None or a.subgroup_of or b.subgroup_of or row.outcome not in SURVIVAL_OUTCOMES:
             continue
-        untold = row.study_id not in told and _trial_of(option, row, a, b, evidence)
+        if _NOT_OF_TREATMENTS & meanings(f"{row.adjustment}; {row.flag}") or row.study_id in others:
+            continue
+        untold = row.study_id not in told or row.measure not in (*_TESTS, "HR")
+        untold = untold and _trial_of(option, state, a, b, evidence)
         if _between_classes(option, a, b, protocol) or _within(option, a, b, protocol) or untold:
             texts.append(_words(row, a, b, evidence, protocol))
     return tuple(dict.fromkeys(texts))
@@ -43,9 +64,11 @@ def _between_classes(option: Option, a: Arm, b: Arm, protocol: Protocol) -> bool
     return any(_of_option(option, arm, protocol) for arm in mine)
 
 
-def _trial_of(option: Option, row: Comparison, a: Arm, b: Arm, evidence: Evidence) -> bool:
-    one_side = option.has(a) != option.has(b)
-    return one_side and not option.whole and evidence.study[row.study_id].randomised
+def _trial_of(option: Option, state: str, a: Arm, b: Arm, evidence: Evidence) -> bool:
+    """A randomised comparison of the option, as arm a, with another treatment, in patients of this state."""
+    if option.whole or not option.has(a) or option.has(b):
+        return False
+    return evidence.study[a.study_id].randomised and same_site(state, a.primary_site or a.population)
 
 
 def _of_option(option: Option, arm: Arm, protocol: Protocol) -> bool:
@@ -88,7 +111,13 @@ def _measure(row: Comparison) -> str:
         if row.ci_low is None:
             return f"HR {value}, no interval printed" + (f", {p_words}" if p_words else "")
         return f"HR {value}"
-    return f"{row.measure} {row.estimate:g}" + (f", {p_words}" if p_words else "")
+    limits = [numbers.months(value) for value in (row.ci_low, row.ci_high)]
+    value = numbers.estimate(numbers.months(row.estimate), *limits)
+    if found := _RMST.fullmatch(row.measure):
+        text = f"difference in restricted mean survival to {some(int(found[1]), 'month')} {value} months"
+    else:
+        text = f"{row.measure} {value}"
+    return text + (f", {p_words}" if p_words else "")
 
 
 def _survival(row: Comparison, a: Arm, b: Arm, evidence: Evidence, protocol: Protocol) -> str:

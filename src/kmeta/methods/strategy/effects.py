@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from kmeta.core import numbers
 from kmeta.methods.meta.random_effects import MetaFit
 from kmeta.methods.strategy.bearing import Bearing
-from kmeta.methods.synthesis.result import Line, Pool
+from kmeta.methods.synthesis.result import Line
 from kmeta.review.protocol import Analysis
 
 
@@ -141,15 +141,11 @@ def qualifications(found: Bearing) -> tuple[str, ...]:
     if len(lines) == 1 and lines[0].interval == "wilson":
         notes.append("interval computed from the number of patients, not printed")
     if found.class_pool and found.class_pool.fit and plan.kind == "survival_at":
-        notes.append(f"{_all_of_class(found.class_pool)}: {_pooled(plan, found.class_pool.fit)}")
+        notes.append(f"all arms of the class pooled: {_pooled(plan, found.class_pool.fit)}")
     if plan.kind == "survival_at" or not plan.randomised_only:
         notes.append("association: patients differ between treatments")
     notes += _reading(lines)
     return tuple(notes)
-
-
-def _all_of_class(pool: Pool) -> str:
-    return f"all arms of {pool.title or pool.treatment_class} pooled".replace("  ", " ")
 
 
 def _reading(lines: Sequence[Line]) -> list[str]:
@@ -173,10 +169,13 @@ def _reading(lines: Sequence[Line]) -> list[str]:
 def beside_it(found: Bearing) -> str:
     """The analysis as a note of a row whose effect is another one."""
     plan = found.synthesis.plan
-    words = effect(found)
-    if plan.kind == "hazard_ratio":
-        return f"{words} ({rests_on(found)})"
-    return f"{words} ({rests_on(found)}; association)" if plan.kind == "survival_at" else f"{words} (listed)"
+    inside = {"hazard_ratio": rests_on(found), "survival_at": f"{rests_on(found)}; association"}
+    words = f"{effect(found)} ({inside.get(plan.kind, some(len(found.lines), 'value') + ' listed')}"
+    if plan.kind == "hazard_ratio" and not plan.randomised_only:
+        words += "; association, not randomised"
+    if plan.kind == "hazard_ratio" and len(found.lines) == 1 and found.lines[0].remark:
+        words += f"; {found.lines[0].remark}"
+    return f"{words})"
 
 
 def _sentence(text: str) -> str:

@@ -1,9 +1,10 @@
 """What an option of the decision criteria names: a class of treatments, some treatments of it, or none.
 
 The rule: an option that begins with "no" or "without" is conservative. One that is the name of a class (CLASS_NAMES)
-stands for the whole class. Otherwise it stands for those treatments of the protocol whose name, group or one of whose
-words it contains; their class is its class. Where it contains none, words of the field (CLASS_WORDS) give the class,
-and an arm belongs to it when its treatment contains one of the same words.
+stands for the whole class. One that is the name or the group of treatments of the protocol stands for these alone;
+any other stands for those treatments whose name, group or one of whose words it contains, and the class of the first
+of them is its class. Where it contains none, words of the field (CLASS_WORDS) give the class, and an arm belongs to it
+when its treatment contains one of the same words.
 """
 
 from __future__ import annotations
@@ -133,7 +134,9 @@ def read_option(text: str, treatments: Iterable[Treatment]) -> Option:
     for name, class_names in CLASS_NAMES.items():
         if any(words in (f"liver {known}", f"hepatic {known}") for known in class_names):
             return Option(text=text, treatment_class=name, whole=True)
-    named = [treatment for treatment in treatments if _names(text, treatment)]
+    known_treatments = tuple(treatments)
+    exact = [t for t in known_treatments if words.rstrip("s") in (_key(t.name), _key(t.group))]
+    named = exact or [treatment for treatment in known_treatments if _names(text, treatment)]
     if named:
         its_class = named[0].treatment_class
         mine = tuple(treatment for treatment in named if treatment.treatment_class == its_class)
@@ -150,6 +153,10 @@ def _names(text: str, treatment: Treatment) -> bool:
     return any(contains(text, form) for word in known for form in (word, f"{word}s") if word) and not any(
         contains(text, word) for word in treatment.without
     )
+
+
+def _key(name: str) -> str:
+    return name.casefold().rstrip("s")
 
 
 def _begins(text: str, word: str) -> bool:
