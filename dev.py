@@ -52,7 +52,7 @@ def make_venv() -> None:
 def installer() -> list[str | Path]:
     uv = shutil.which("uv")
     return [uv, "pip", "install", "--quiet", "--python", PYTHON] if uv else [
-        PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
 
 
 def setup(what: str) -> None:

@@ -12,7 +12,11 @@ from typing import Any
 __version__ = "0.1.0"
 
 # name -> where it lives; the contract of what `import kmeta` gives. It may grow, not shrink.
-_PUBLIC: dict[str, str] = {}
+_PUBLIC: dict[str, str] = {
+    "common_effect": "kmeta.methods.meta",
+    "multilevel": "kmeta.methods.meta",
+    "random_effects": "kmeta.methods.meta",
+}
 
 __all__ = ["__version__", *_PUBLIC]
 
