@@ -85,20 +85,27 @@ def _page(page: Page) -> Answer:
                 raise
             as_json, data = False, page.view(reading, query, key)  # a key may itself end in .json
         if as_json:
-            return Response(pretty_json(data), media_type=JSON)
+            return Response(pretty_json(_told(data)), media_type=JSON)
         twin = page.twin or f"{request.url.path.rstrip('/')}.json"
         if request.url.query:
             twin += f"?{request.url.query}"
-        return Response(render(page.template, **_frame(reading, page), twin=twin, query=query, **data), media_type=HTML)
+        return Response(
+            render(page.template, **_frame(reading, page), twin=twin, query=query, **data), media_type=HTML
+        )
 
     return answer
+
+
+def _told(data: dict[str, Any]) -> dict[str, Any]:
+    """What a twin tells: all but how the page is drawn."""
+    return {key: value for key, value in data.items() if not key.startswith("_")}
 
 
 def _frame(reading: Reading | None, page: Page | None = None) -> dict[str, Any]:
     """What every page has around it."""
     return {
         "page": page,
-        "stages": STAGES,
+        "stages_of_review": STAGES,
         "folder": reading.loaded.folder if reading else "",
         "review": reading.contents.protocol.title if reading else "",
         "state": reading.contents.state if reading else "",
@@ -162,7 +169,8 @@ def _report_file(reading: Reading, request: Request) -> Response:
         names = [file.name for file in report_files(reading.loaded.report)]
         raise NotHere(
             f"The report has no file called {name[:80]}",
-            near=[(link("/report/files", one), one) for one in nearest(name, names)] or [("/report", "The report")],
+            near=[(link("/report/files", one), one) for one in nearest(name, names)]
+            or [("/report", "The report")],
         )
     file, data = found
     answer = Response(data, media_type=file.media_type)

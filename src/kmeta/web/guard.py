@@ -68,7 +68,10 @@ class Guard:
 def _refused(scope: Scope) -> tuple[int, str] | None:
     hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
     if len(hosts) != 1 or not is_local(hosts[0]):
-        return 400, "This address is not one of this computer. Open http://127.0.0.1 with the port kmeta prints."
+        return (
+            400,
+            "This address is not one of this computer. Open http://127.0.0.1 with the port kmeta prints.",
+        )
     if scope["method"] not in ("GET", "HEAD"):
         return 405, "This version of kmeta shows the review and changes nothing: GET and HEAD only."
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_ADDRESS:

@@ -48,8 +48,18 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    names = ("pct", "printed", "printed_value", "result", "interval", "span", "some", "outcome_name", "sentence")
-    links = ("doi_link", "pmid_link", "link", "class_name", "class_style")
+    names = (
+        "pct",
+        "printed",
+        "printed_value",
+        "result",
+        "interval",
+        "span",
+        "some",
+        "outcome_name",
+        "sentence",
+    )
+    links = ("capital", "doi_link", "pmid_link", "link", "class_name", "class_style")
     env.globals.update({name: getattr(words, name) for name in (*names, *links)})
     env.globals.update(SEVERITIES=words.SEVERITIES, VOTES=words.VOTES, static_version=static_version())
     env.filters.update(

@@ -153,14 +153,21 @@ def outcome_name(outcome: str) -> str:
 def sentence(text: str) -> str:
     """A rule's or a check's name as words: `curve-rises` as `Curve rises`."""
     words = re.sub(r"[-_]+", " ", text).strip()
-    return words[:1].upper() + words[1:]
+    return capital(words)
+
+
+def capital(text: str) -> str:
+    """The text with its first letter large."""
+    return text[:1].upper() + text[1:]
 
 
 def doi_link(doi: str) -> str:
     """The address of a DOI; "" where the text is none."""
     text = doi.strip()
     return (
-        f"https://doi.org/{quote(text, safe='/().;:-_')}" if re.fullmatch(r"10\.\d{4,9}/\S{1,200}", text) else ""
+        f"https://doi.org/{quote(text, safe='/().;:-_')}"
+        if re.fullmatch(r"10\.\d{4,9}/\S{1,200}", text)
+        else ""
     )
 
 

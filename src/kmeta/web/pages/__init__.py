@@ -39,9 +39,19 @@ PAGES: tuple[Page, ...] = (
     Page(path="/studies", template="studies.html", view=studies.view, stage="Extract", title="Studies"),
     Page(path="/studies/", template="study.html", view=studies.one, stage="Extract", title="Study"),
     Page(path="/findings", template="findings.html", view=findings.view, stage="Extract", title="Findings"),
-    Page(path="/analyses", template="analyses.html", view=analyses.view, stage="Synthesise", title="Analyses"),
-    Page(path="/analyses/", template="analysis.html", view=analyses.one, stage="Synthesise", title="Analysis"),
-    Page(path="/published", template="published.html", view=published.view, stage="Synthesise", title="Published"),
+    Page(
+        path="/analyses", template="analyses.html", view=analyses.view, stage="Synthesise", title="Analyses"
+    ),
+    Page(
+        path="/analyses/", template="analysis.html", view=analyses.one, stage="Synthesise", title="Analysis"
+    ),
+    Page(
+        path="/published",
+        template="published.html",
+        view=published.view,
+        stage="Synthesise",
+        title="Published",
+    ),
     Page(path="/strategy", template="strategy.html", view=strategy.view, stage="Strategy", title="Strategy"),
     Page(path="/report", template="report.html", view=report.view, stage="Report", title="Report"),
 )

@@ -89,7 +89,9 @@ def owner(figure: str, analyses: Any) -> str:
     ('os-60', '')
     """
     whole = [
-        name for name in analyses if re.search(rf"(?:^|[^0-9A-Za-z]){re.escape(name)}(?:$|[^0-9A-Za-z])", figure)
+        name
+        for name in analyses
+        if re.search(rf"(?:^|[^0-9A-Za-z]){re.escape(name)}(?:$|[^0-9A-Za-z])", figure)
     ]
     return max(whole, key=len, default="")
 

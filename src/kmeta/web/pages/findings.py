@@ -29,7 +29,9 @@ def view(reading: Reading, query: Query, key: str) -> dict[str, Any]:
             f"No check called {check} has found anything",
             near=[(link("/findings", check=name), sentence(name)) for name in names],
         )
-    chosen = [f for f in every if (not severity or f.severity == severity) and (not check or f.check == check)]
+    chosen = [
+        f for f in every if (not severity or f.severity == severity) and (not check or f.check == check)
+    ]
     order = {name: n for n, name in enumerate(dict.fromkeys(f.check for f in every))}
     chosen.sort(key=lambda f: (RANK[f.severity], order[f.check]))
     of_severity = Counter(f.severity for f in every if not check or f.check == check)

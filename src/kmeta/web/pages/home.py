@@ -39,13 +39,20 @@ class Cell:
 
 
 def box_link(box: Box | None) -> str:
-    """The list of exactly the records that a box counts; "" where it names none."""
-    return link("/records", box=box.key) if box and box_ids(box) else ""
+    """The list of exactly the records, or the studies, that a box counts; "" where it names none."""
+    if box and box_ids(box):
+        return link("/records", box=box.key)
+    return link("/studies", box=box.key) if box and box_studies(box) else ""
 
 
 def box_ids(box: Box) -> tuple[str, ...]:
     """The records of a box: its own, else those of its parts."""
     return box.record_ids or tuple(dict.fromkeys(i for part in box.parts for i in part.record_ids))
+
+
+def box_studies(box: Box) -> tuple[str, ...]:
+    """The studies of a box: its own, else those of its parts."""
+    return box.study_ids or tuple(dict.fromkeys(i for part in box.parts for i in part.study_ids))
 
 
 def view(reading: Reading, query: Query, key: str) -> dict[str, Any]:
@@ -56,10 +63,12 @@ def view(reading: Reading, query: Query, key: str) -> dict[str, Any]:
         "heading": contents.protocol.title,
         "question": contents.protocol.question,
         "flow": contents.flow,
-        "cells": cells,
-        "phases": phases,
-        "last_row": max((cell.row for cell in cells), default=0) + 1,
-        "bar": class_bar(contents.flow.arms_by_class),
+        "_drawn": {
+            "cells": cells,
+            "phases": phases,
+            "last_row": max((cell.row for cell in cells), default=0) + 1,
+            "bar": class_bar(contents.flow.arms_by_class),
+        },
         "stages": stages(reading),
         "next": waiting(reading),
         "not_built": contents.not_built,

@@ -22,7 +22,8 @@ def view(reading: Reading, query: Query, key: str) -> dict[str, Any]:
     found = _search(reading, chosen, query.words("q"))
     shown = paged(found, query)
     shown["rows"] = [
-        {"record": record, "decisions": reading.decisions.get(record.record_id, [])} for record in shown["rows"]
+        {"record": record, "decisions": reading.decisions.get(record.record_id, [])}
+        for record in shown["rows"]
     ]
     counted = part or box
     return {

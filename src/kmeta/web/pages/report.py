@@ -25,5 +25,4 @@ def view(reading: Reading, query: Query, key: str) -> dict[str, Any]:
         "main": main,
         "folders": [{"name": name, "files": found} for name, found in sorted(rest.items())],
         "n_files": len(files),
-        "folder": reading.loaded.folder,
     }

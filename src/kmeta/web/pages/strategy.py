@@ -12,7 +12,11 @@ def view(reading: Reading, query: Query, key: str) -> dict[str, Any]:
     """The rows, those of one state of the patient together; `analysis` only where there is such a page."""
     rows = reading.contents.strategy.table
     states = [
-        {"state": row.patient_state, "row": row, "analysis": row.analysis if row.analysis in reading.synthesis else ""}
+        {
+            "state": row.patient_state,
+            "row": row,
+            "analysis": row.analysis if row.analysis in reading.synthesis else "",
+        }
         for row in rows
     ]
     for before, here in zip([None, *states], states, strict=False):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from kmeta.review.flow import Box
 from kmeta.review.study import CLASS_TITLES, Overlap
 from kmeta.web.errors import NotHere, nearest
+from kmeta.web.pages.home import box_studies
 from kmeta.web.query import Query, paged
 from kmeta.web.reading import Reading
 from kmeta.web.words import class_key, link
 
 
 def view(reading: Reading, query: Query, key: str) -> dict[str, Any]:
-    """One page of the studies; `class` keeps those with an arm of it, `q` those that hold the words."""
+    """One page of the studies; `class` keeps those with an arm of it, `box` those that a box of the flow counts."""
     asked = query.text("class")
     chosen = class_key(asked)
     if asked and not chosen:
@@ -20,12 +22,18 @@ def view(reading: Reading, query: Query, key: str) -> dict[str, Any]:
             f"There is no treatment class called {asked}",
             near=[(link("/studies", **{"class": name}), CLASS_TITLES[name]) for name in CLASS_TITLES],
         )
+    box = _box(reading, query.text("box"))
+    among = set(box_studies(box)) if box else None
     words = query.words("q")
     rows, of_class = [], dict.fromkeys(CLASS_TITLES, 0)
     for study in reading.contents.evidence.studies:
         arms = reading.arms.get(study.study_id, [])
+        if among is not None and study.study_id not in among:
+            continue
         classes = [name for name in CLASS_TITLES if any(arm.treatment_class == name for arm in arms)]
-        text = " ".join([study.study_id, study.first_author, str(study.year or ""), study.design, study.country])
+        text = " ".join(
+            [study.study_id, study.first_author, str(study.year or ""), study.design, study.country]
+        )
         text = " ".join([text, *(arm.treatment for arm in arms)]).casefold()
         if not all(word in text for word in words):
             continue
@@ -47,11 +55,22 @@ def view(reading: Reading, query: Query, key: str) -> dict[str, Any]:
         )
     return {
         "heading": "Studies",
-        "class": chosen,
+        "chosen": chosen,
+        "box": box.key if box else "",
+        "box_title": box.title if box else "",
         "q": query.text("q"),
         "classes": [{"key": name, "n": n} for name, n in of_class.items() if n],
         "list": paged(rows, query),
     }
+
+
+def _box(reading: Reading, key: str) -> Box | None:
+    if not key:
+        return None
+    box = reading.contents.flow.box(key)
+    if box is None or not box_studies(box):
+        raise NotHere(f"No box of the flow called {key} counts studies", near=[("/studies", "All studies")])
+    return box
 
 
 def one(reading: Reading, query: Query, key: str) -> dict[str, Any]:
