@@ -26,8 +26,8 @@ class Drawing(Protocol):
     title: str
     alt: str
 
-    def svg(self, text_as_paths: bool = ...) -> str | bytes:
-        """The figure as an SVG document."""
+    def svg(self, text_as_paths: bool = ..., *, themed: bool = ...) -> str | bytes:
+        """The figure as an SVG document; `themed`: its colours may be replaced by the page's variables --fig-*."""
         ...
 
     def png(self, dpi: int = ...) -> bytes:
@@ -133,17 +133,13 @@ class Reading:
         return self.contents.evidence.study.get(study_id)
 
     def drawn(self, name: str, kind: str) -> bytes:
-        """Figure `name` as "svg", "png" or "csv"; drawn when first asked for, one at a time."""
-        figure = self.loaded.figures[name]
+        """Figure `name` as "svg", "png" or "csv", or "page": SVG with text, in the page's own colours.
+
+        Drawn when first asked for, one at a time.
+        """
         with self._pen:
             if (name, kind) not in self._drawn:
-                self._drawn[name, kind] = _as_bytes(
-                    figure.svg(text_as_paths=True)
-                    if kind == "svg"
-                    else figure.png(dpi=150)
-                    if kind == "png"
-                    else figure.csv()
-                )
+                self._drawn[name, kind] = _drawn(self.loaded.figures[name], kind)
             return self._drawn[name, kind]
 
 
@@ -185,5 +181,13 @@ def _searchable(record: Record) -> str:
     return " ".join([*parts, record.doi, record.pmid, record.pmcid, record.source]).casefold()
 
 
-def _as_bytes(data: str | bytes) -> bytes:
+def _drawn(figure: Drawing, kind: str) -> bytes:
+    if kind == "png":
+        return figure.png(dpi=200)
+    if kind == "csv":
+        data = figure.csv()
+    elif kind == "page":
+        data = figure.svg(text_as_paths=False, themed=True)
+    else:
+        data = figure.svg(text_as_paths=True)
     return data.encode() if isinstance(data, str) else data

@@ -59,9 +59,11 @@ def environment() -> Environment:
         "outcome_name",
         "sentence",
     )
-    links = ("capital", "doi_link", "pmid_link", "link", "class_name", "class_style")
+    links = ("capital", "patients", "points", "doi_link", "pmid_link", "link", "class_name", "class_style")
     env.globals.update({name: getattr(words, name) for name in (*names, *links)})
-    env.globals.update(SEVERITIES=words.SEVERITIES, VOTES=words.VOTES, static_version=static_version())
+    env.globals.update(
+        SEVERITIES=words.SEVERITIES, VOTES=words.VOTES, TESTS=words.TESTS, static_version=static_version()
+    )
     env.filters.update(
         count=numbers.count, decimal=numbers.decimal, months=numbers.months, p_phrase=numbers.p_phrase
     )

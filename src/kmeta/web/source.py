@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,25 +9,24 @@ from kmeta.web.reading import Loaded
 
 
 def project_source(directory: Path) -> tuple[Callable[[], Loaded], Callable[[], str]]:
-    """`load` and `state` for `create_app` on the project in `directory`; raises ProjectError where there is none."""
-    from kmeta.steps.figures import figures
-    from kmeta.steps.review import contents, open_project
+    """`load` and `state` for `create_app` on the project in `directory`.
 
-    project = open_project(directory)
-    pen = threading.Lock()
+    The project is opened for each call: requests come from several threads, and nothing stays open at the end.
+    Both raise ProjectError where there is no project, and InputError where its protocol has a fault.
+    """
+    from kmeta.core.canonical import sha256
+    from kmeta.project import Project
+    from kmeta.steps.figures import figures
+    from kmeta.steps.review import contents
 
     def load() -> Loaded:
-        with pen:
+        with Project.open(directory) as project:
             whole = contents(project)
-            return Loaded(
-                contents=whole,
-                figures=figures(whole),
-                folder=directory.resolve().name,
-                report=directory / "report",
-            )
+        name = directory.resolve().name
+        return Loaded(contents=whole, figures=figures(whole), folder=name, report=directory / "report")
 
     def state() -> str:
-        with pen:
-            return project.state()
+        with Project.open(directory) as project:
+            return f"{project.state()}:{sha256(project.protocol_text)}"
 
     return load, state

@@ -36,6 +36,7 @@ SEVERITIES = {
     "warning": ("!", "Look before citing", "warn-s"),
     "note": ("i", "Good to know", ""),
 }
+TESTS = {"hksj": "Hartung-Knapp", "knha": "Hartung-Knapp", "z": "Wald", "t": "t"}
 VOTES = {"include": "✓", "exclude": "✕", "unsure": "?"}
 
 
@@ -118,6 +119,18 @@ def interval(kind: str, low: float | None, high: float | None) -> str:
     return f"{texts[0]} to {texts[1]}" + (f"{THIN}%" if kind == "survival_at" else "")
 
 
+def points(kind: str, difference: float) -> str:
+    """How far our value lies from another, ours minus theirs.
+
+    >>> points("survival_at", 0.076), points("median", -3.2)
+    ('+7.6 points', '−3.2 months')
+    """
+    share = kind == "survival_at"
+    text = numbers.decimal(100 * difference if share else difference, 2 if kind == "hazard_ratio" else 1)
+    unit = {"survival_at": " points", "median": " months"}.get(kind, "")
+    return ("" if text.startswith("−") else "+") + text + unit
+
+
 def _limits(low: str, high: str) -> str:
     return "" if numbers.MISSING in (low, high) else f" ({low} to {high})"
 
@@ -143,6 +156,11 @@ def some(n: int, single: str, plural: str = "") -> str:
     ('1 study', '1,144 records')
     """
     return f"{numbers.count(n)} {single if n == 1 else plural or single + 's'}"
+
+
+def patients(n: int | None) -> str:
+    """How many patients; a sum of nothing printed is not a count of none."""
+    return some(n, "patient") if n else "patients not printed"
 
 
 def outcome_name(outcome: str) -> str:

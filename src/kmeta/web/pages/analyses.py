@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from kmeta.methods.synthesis.result import Exclusion, Pool, Synthesis
+from kmeta.methods.synthesis.result import Exclusion, Synthesis
 from kmeta.web.errors import NotHere, nearest
 from kmeta.web.files import report_files
+from kmeta.web.inline import inline_svg
 from kmeta.web.query import Query
 from kmeta.web.reading import Reading
 from kmeta.web.words import link
@@ -56,22 +57,27 @@ def one(reading: Reading, query: Query, key: str) -> dict[str, Any]:
             for name, figure in reading.loaded.figures.items()
             if owner(name, reading.synthesis) == synthesis.name
         ],
+        "_drawn": {
+            name: inline_svg(reading.drawn(name, "page").decode())
+            for name in reading.loaded.figures
+            if owner(name, reading.synthesis) == synthesis.name
+        },
         "scripts": _scripts(reading, synthesis.name),
         "findings": [f for f in reading.contents.findings if studies & set(f.study_ids)][:12],
     }
 
 
 def _results(synthesis: Synthesis) -> list[dict[str, Any]]:
+    """The rows of the result, each with the name and the class of its pool; the last may be that of all pools."""
     pools = [*synthesis.pools, *([synthesis.overall] if synthesis.overall else [])]
-    return [{"pool": _head(pool), **row} for pool, row in zip(pools, _rows(synthesis), strict=True)]
-
-
-def _rows(synthesis: Synthesis) -> list[dict[str, Any]]:
-    return [{k: v for k, v in row.items() if k != "pool"} for row in synthesis.rows()]
-
-
-def _head(pool: Pool) -> dict[str, Any]:
-    return {"name": pool.name, "title": pool.title, "treatment_class": pool.treatment_class}
+    return [
+        {
+            **row,
+            "pool": {"name": pool.name, "title": pool.title, "treatment_class": pool.treatment_class},
+            "overall": number >= len(synthesis.pools),
+        }
+        for number, (pool, row) in enumerate(zip(pools, synthesis.rows(), strict=True))
+    ]
 
 
 def by_rule(excluded: tuple[Exclusion, ...]) -> list[dict[str, Any]]:
@@ -83,17 +89,18 @@ def by_rule(excluded: tuple[Exclusion, ...]) -> list[dict[str, Any]]:
 
 
 def owner(figure: str, analyses: Any) -> str:
-    """The analysis a figure is of: the longest name that stands whole in the figure's; "" where none does.
+    """The analysis a figure or file is of: the longest name that stands whole in its name; "" where none does.
 
-    >>> owner("forest-os-60", ["os", "os-60"]), owner("flow", ["os"])
-    ('os-60', '')
+    >>> owner("forest-os-60", ["os", "os_60"]), owner("flow", ["os"])
+    ('os_60', '')
     """
-    whole = [
-        name
-        for name in analyses
-        if re.search(rf"(?:^|[^0-9A-Za-z]){re.escape(name)}(?:$|[^0-9A-Za-z])", figure)
-    ]
+    within = _slug(figure)
+    whole = [name for name in analyses if _slug(name) in within]
     return max(whole, key=len, default="")
+
+
+def _slug(name: str) -> str:
+    return "-" + re.sub(r"[^0-9a-z]+", "-", name.casefold()).strip("-") + "-"
 
 
 def _unclaimed(reading: Reading) -> list[tuple[str, Any]]:
