@@ -88,8 +88,8 @@ def cmd_test(rest: list[str]) -> None:
 def cmd_lint(rest: list[str]) -> None:
     """Check style (ruff) and formatting; `lint --fix` mends what can be mended."""
     setup("test")
-    run(PYTHON, "-m", "ruff", "check", *(["--fix"] if "--fix" in rest else []), "src", "tests", "bench", "dev.py")
-    run(PYTHON, "-m", "ruff", "format", *([] if "--fix" in rest else ["--check"]), "src", "tests", "bench")
+    run(PYTHON, "-m", "ruff", "check", *(["--fix"] if "--fix" in rest else []), "src", "tests", "bench", "tools", "dev.py")
+    run(PYTHON, "-m", "ruff", "format", *([] if "--fix" in rest else ["--check"]), "src", "tests", "bench", "tools")
 
 
 def cmd_types(_rest: list[str]) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kmeta.project.acts import Act, Conflict
     from kmeta.project.archiving import archive, restore
     from kmeta.project.copying import backup
+    from kmeta.project.folder import is_project
     from kmeta.project.merging import Merged, merge
     from kmeta.project.project import Added, Project
     from kmeta.project.state import StoredFile
@@ -26,13 +27,14 @@ _HOME = {
     "StoredFile": "state",
     "archive": "archiving",
     "backup": "copying",
+    "is_project": "folder",
     "merge": "merging",
     "protocol_template": "template",
     "restore": "archiving",
 }
 
 __all__ = [
-    "Act", "Added", "Conflict", "Merged", "Project", "StoredFile", "archive", "backup", "merge",
+    "Act", "Added", "Conflict", "Merged", "Project", "StoredFile", "archive", "backup", "is_project", "merge",
     "protocol_template", "restore",
 ]  # fmt: skip
 

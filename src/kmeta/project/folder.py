@@ -60,6 +60,11 @@ def build(folder: Path, acts: Sequence[Act]) -> None:
         disk.fsync_folder(folder)
 
 
+def is_project(root: Path | str) -> bool:
+    """Whether a review's database stands in `root`."""
+    return (Path(root) / DATABASE).is_file()
+
+
 def no_project(root: Path) -> ProjectError:
     """The error for a folder that is no project; its hint names one nearby."""
     if not root.exists():
