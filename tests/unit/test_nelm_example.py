@@ -128,7 +128,8 @@ def test_its_strategy_table_has_every_option_and_says_what_is_missing(review):
     table = strategy_table(
         evidence, protocol, syntheses, beside_published(evidence, protocol, syntheses)
     ).table
-    assert [row.option for row in table] == list(dict.fromkeys(c.option for c in _placed(evidence)))[:8] + [
+    assert [row.option for row in table] == [
+        *list(dict.fromkeys(c.option for c in _placed(evidence)))[:8],
         "PRRT",
         *list(dict.fromkeys(c.option for c in _placed(evidence)))[8:],
     ]
