@@ -28,7 +28,8 @@ class Written:
 def run(project: Project, *, who: str, workers: int | None = None, progress: Progress = silent) -> Written:
     """All derived steps, in order: checks, synthesis, comparison, strategy, figures, report.
 
-    An edited review.toml is recorded first, signed by `who`. May be run at any time; the same acts give the same bytes whatever the number of `workers`.
+    An edited review.toml is recorded first, signed by `who`. May be run at any time; the same acts give the same
+    bytes whatever the number of `workers`.
     """
     project.record_protocol(who=who, why="review.toml as it stood when everything was run")
     # The workers start first: they load the plotting library while this process pools.
