@@ -33,6 +33,7 @@ def new_folder(root: Path) -> Iterator[Path]:
                 hint="go one folder up and name it from there",
             )
         root.parent.mkdir(parents=True, exist_ok=True)
+    disk.clear_old(root)
     with disk.scratch(root) as made:
         yield made
         disk.place(made, root)
