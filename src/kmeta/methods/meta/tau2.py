@@ -33,7 +33,7 @@ def dersimonian_laird(yi: Floats, vi: Floats, x: Floats | None = None) -> float:
     Source: DerSimonian & Laird 1986, doi:10.1016/0197-2456(86)90046-2.
 
     >>> round(dersimonian_laird(np.array([0.1, 0.5, 0.9]), np.array([0.02, 0.03, 0.05])), 4)
-    0.1053
+    0.121
     """
     sample = Sample(yi, vi, x)
     fit = Weighted(sample, 1 / sample.v)

@@ -172,7 +172,16 @@ _said_rule(
 )
 _said_rule("suspect", "suspect", "A figure thought to be a misprint is not pooled before the paper is read.")
 _said_rule("inconsistent", "inconsistent", "A figure that contradicts another of its source is not pooled.")
-_said_rule("mean_not_median", "mean_not_median", "A mean survival time is not a median.")
+
+
+@row_rule(RULES, "mean_not_median", "A mean survival time, restricted or not, is not a median.")
+def mean_not_median(row: Row, asked: Asked) -> str:
+    """By its kind, or because the extractor says so."""
+    kind = row.estimate.kind
+    if kind in ("mean", "rmst"):
+        until = f" to {time_words(row.estimate.time_months)}" if kind == "rmst" else ""
+        return f"{_value(row)} is a {'restricted mean' if until else 'mean'}{until}, not a median."
+    return f"{_value(row)} is a mean, not a median." if "mean_not_median" in row.said else ""
 
 
 @row_rule(

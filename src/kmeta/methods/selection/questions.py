@@ -35,7 +35,6 @@ SURVIVAL_RULES = (
     "non_monotone",
     "suspect",
     "inconsistent",
-    "mean_not_median",
     "derived",
     "placebo",
     "second_hand",
