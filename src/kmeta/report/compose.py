@@ -7,7 +7,7 @@ from importlib import import_module
 
 from kmeta.core.progress import Progress, silent
 from kmeta.report.contents import Contents
-from kmeta.report.document import Block, Document, Heading, Picture, quote, runs
+from kmeta.report.document import Block, Document, Heading, Picture, quote, runs, section_key
 from kmeta.report.draft import SECTIONS, Draft, Section
 from kmeta.report.figures import FigureLike
 from kmeta.report.values import Values
@@ -31,12 +31,12 @@ def compose(
         for section in listed:
             written = list(section.write(draft))
             if written:
-                blocks += [Heading(section.title, 1, section.key), *written]
+                blocks += [Heading(section.title, 1, section_key(section.key)), *written]
             tick()
     shown = {block.name for block in blocks if isinstance(block, Picture)}
     rest = [name for name in figures if name not in shown]
     if rest:
-        blocks.append(Heading("Further figures", 1, "further-figures"))
+        blocks.append(Heading("Further figures", 1, section_key("further-figures")))
         blocks += [Picture(name, runs(quote(figures[name].title.rstrip(".")), ".")) for name in rest]
     document = Document(
         title=contents.protocol.title,

@@ -96,6 +96,11 @@ def ref(key: str) -> Run:
     return Run("", ref=key)
 
 
+def section_key(key: str) -> str:
+    """What references call the section `key`."""
+    return f"section-{key}"
+
+
 def joined(items: Iterable[Part], *, separator: str = ", ", last: str = " and ") -> Runs:
     """`a, b and c`.
 
@@ -223,18 +228,36 @@ class Document:
     def numbers(self) -> dict[str, str]:
         """Key -> `Table 3`, `Figure 1`, or the number of a section, counted in the order of the document."""
         found: dict[str, str] = {}
-        tables = figures = sections = 0
+        counts = {"Table": 0, "Figure": 0, "Section": 0}
         for block in self.blocks:
-            if isinstance(block, Table):
-                tables += 1
-                found[block.key] = f"Table {tables}"
-            elif isinstance(block, Picture):
-                figures += 1
-                found[block.key] = f"Figure {figures}"
+            if isinstance(block, (Table, Picture)):
+                label = "Table" if isinstance(block, Table) else "Figure"
             elif isinstance(block, Heading) and block.level == 1:
-                sections += 1
-                found[block.key] = f"Section {sections}"
+                label = "Section"
+            else:
+                continue
+            if block.key in found:
+                raise InputError(f"two parts of the report are called {block.key!r}", where="report")
+            counts[label] += 1
+            found[block.key] = f"{label} {counts[label]}"
         return found
+
+    def landscape(self) -> list[bool]:
+        """For each block whether it stands on a page turned for a wide table.
+
+        The heading and the paragraphs right before a wide table go with it, so that no page holds them alone.
+        """
+        turned = [isinstance(block, Table) and block.wide for block in self.blocks]
+        for i in range(len(self.blocks) - 1, 0, -1):
+            before = self.blocks[i - 1]
+            opened = isinstance(self.blocks[i], Heading)
+            if (
+                turned[i]
+                and isinstance(before, (Heading, Paragraph))
+                and (not opened or isinstance(before, Heading))
+            ):
+                turned[i - 1] = True
+        return turned
 
     def sentences(self) -> Iterator[tuple[str, Runs]]:
         """Every text a reader reads as a sentence, with a stable id: section, then its count in the section."""

@@ -90,11 +90,19 @@ def inline(
 
 
 def cell(
-    inside: str, mm: float, *, style: str = "TableText", align: str = "left", span: int = 1, extra: str = ""
+    inside: str,
+    mm: float,
+    *,
+    style: str = "TableText",
+    align: str = "left",
+    span: int = 1,
+    extra: str = "",
+    indent: int = 0,
 ) -> str:
     """A table cell; `inside` is inline XML, `extra` goes into w:tcPr after the width and the span."""
     spans = f'<w:gridSpan w:val="{span}"/>' if span > 1 else ""
-    jc = '<w:jc w:val="right"/>' if align == "right" else ""
+    jc = f'<w:ind w:right="{indent}"/>' if indent else ""
+    jc += '<w:jc w:val="right"/>' if align == "right" else ""
     keep = "<w:keepNext/>" if style == "TableHead" else ""
     return (
         f'<w:tc><w:tcPr><w:tcW w:w="{twips(mm)}" w:type="dxa"/>{spans}{extra}</w:tcPr>'

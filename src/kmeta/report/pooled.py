@@ -5,7 +5,7 @@ from __future__ import annotations
 from kmeta.core.numbers import MISSING, count, decimal, percent
 from kmeta.methods.synthesis.result import Line, Pool, Synthesis
 from kmeta.report import words
-from kmeta.report.document import Column, Row, RowKind, Run, Runs, Table, quote, runs, say
+from kmeta.report.document import Column, Row, RowKind, Run, Runs, Table, quote, runs
 from kmeta.report.draft import Draft
 from kmeta.report.scale import Scale, at_time, level, scale_of, variance
 from kmeta.report.values import line_ids, pool_id, slug
@@ -14,18 +14,26 @@ SECOND_HAND = "‡"
 
 
 def all_pools(synthesis: Synthesis) -> tuple[Pool, ...]:
-    """The pools and, where the plan pools them all, the pool of all."""
-    return (*synthesis.pools, *((synthesis.overall,) if synthesis.overall else ()))
+    """The pools and, where the plan pools them all and there are several, the pool of all."""
+    several = sum(bool(pool.lines) for pool in synthesis.pools) > 1
+    return (*synthesis.pools, *((synthesis.overall,) if synthesis.overall and several else ()))
 
 
 def rows_word(synthesis: Synthesis) -> str:
     """What a row of this analysis is: an arm or a trial."""
-    return "trial" if synthesis.plan.kind == "hazard_ratio" else "arm"
+    if synthesis.plan.kind != "hazard_ratio":
+        return "arm"
+    return "trial" if synthesis.plan.randomised_only else "study"
+
+
+def many(word: str) -> str:
+    """The plural of what `rows_word` gives."""
+    return "studies" if word == "study" else f"{word}s"
 
 
 def asked(draft: Draft, synthesis: Synthesis) -> Runs:
     """`Overall survival at 5 years`: what the analysis is about, from its plan."""
-    names = ", ".join(words.outcome(code) for code in synthesis.plan.outcomes)
+    names = " or ".join(words.outcome(code) for code in synthesis.plan.outcomes)
     if synthesis.plan.kind == "survival_at":
         return runs(words.capital(names), " at ", at_time(draft.values, slug(synthesis.name)))
     kind = {"hazard_ratio": "Hazard ratio, ", "median": "Median "}.get(synthesis.plan.kind, "")
@@ -51,7 +59,7 @@ def results_table(draft: Draft, synthesis: Synthesis) -> Table:
     alpha = level(draft.values, slug(synthesis.name)).text
     columns = (
         Column("Treatment class" if what == "arm" else "Comparison", 44),
-        Column(what.capitalize() + "s", 13, "right"),
+        Column(words.capital(many(what)), 13, "right"),
         Column("Patients", 16, "right"),
         Column(scale.head, 20, "right"),
         Column(f"{alpha} CI", 22, "right"),
@@ -79,13 +87,13 @@ def results_table(draft: Draft, synthesis: Synthesis) -> Table:
 
 def _pool_rows(draft: Draft, synthesis: Synthesis, pool: Pool, scale: Scale) -> list[Row]:
     values, at = draft.values, pool_id(synthesis, pool)
-    head = runs(quote(pool.title or pool.name))
+    head = runs(quote(words.capital(pool.title or pool.name)))
     size = (runs(values.run(f"{at}/k")), runs(values.run(f"{at}/n_patients")))
     kind: RowKind = "total" if pool is synthesis.overall else "data"
     if pool.fit is None:
         nothing = (runs(MISSING),) * 5
         row = Row((head, *size, *nothing), kind)
-        return [row, Row((runs("Not pooled. ", quote(pool.remark)),), "remark")]
+        return [row, Row((runs(quote(sentence(words.capital(pool.remark)))),), "remark")]
     cells = (
         head,
         *size,
@@ -108,7 +116,7 @@ def sensitivity_table(draft: Draft, synthesis: Synthesis) -> Table | None:
         if not pool.sensitivity:
             continue
         at = pool_id(synthesis, pool)
-        rows.append(Row((runs(quote(pool.title or pool.name)),), "band"))
+        rows.append(Row((runs(quote(words.capital(pool.title or pool.name))),), "band"))
         rows.append(_sensitivity_row(draft, scale, at, "As planned", "", pool.fit is not None))
         for i, other in enumerate(pool.sensitivity, start=1):
             here = f"{at}/sensitivity/{i}"
@@ -119,7 +127,7 @@ def sensitivity_table(draft: Draft, synthesis: Synthesis) -> Table | None:
         return None
     columns = (
         Column("Rule", 42),
-        Column(rows_word(synthesis).capitalize() + "s", 12, "right"),
+        Column(words.capital(many(rows_word(synthesis))), 12, "right"),
         Column("Patients", 15, "right"),
         Column(scale.head, 18, "right"),
         Column(f"{alpha} CI", 21, "right"),
@@ -171,7 +179,7 @@ def _trials_table(draft: Draft, synthesis: Synthesis) -> Table | None:
     scale = scale_of(synthesis)
     alpha = level(draft.values, slug(synthesis.name)).text
     columns = (
-        Column("Trial", 32),
+        Column(words.capital(rows_word(synthesis)), 32),
         Column("Treatment", 38),
         Column("Control", 38),
         Column("Patients", 20, "right"),
@@ -201,7 +209,7 @@ def _rows(draft: Draft, synthesis: Synthesis, columns: tuple[Column, ...], cells
         listed = line_ids(pool_id(synthesis, pool), pool)
         if not listed:
             continue
-        rows.append(Row((runs(quote(pool.title or pool.name)),), "band"))
+        rows.append(Row((runs(quote(words.capital(pool.title or pool.name))),), "band"))
         rows += [_line_row(cells(key, line), line) for key, line in listed[: len(pool.lines)]]
         if pool.apart:
             rows.append(Row((runs(quote(pool.apart_title or "Not pooled with the above")),), "remark"))
@@ -226,6 +234,11 @@ def _line_row(cells: tuple[Runs, ...], line: Line) -> Row:
 def study_cell(line: Line) -> Runs:
     """The study as a figure labels it, with the mark of a second-hand value."""
     return runs(quote(line.label), Run(SECOND_HAND, raised=True) if line.second_hand else "")
+
+
+def sentence(text: str) -> str:
+    """`text` with one full stop at its end; nothing stays nothing."""
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
 def row_notes(lines: list[Line]) -> tuple[Runs, ...]:
@@ -261,5 +274,5 @@ def second_hand_words() -> str:
 
 
 def notes_of(synthesis: Synthesis) -> list[Runs]:
-    """What the analysis itself has to say: its model and its notes, in its own words."""
-    return [say("{note}", note=quote(note)) for note in (synthesis.model, *synthesis.notes) if note]
+    """What the analysis itself has to say about its data."""
+    return [runs(quote(note)) for note in synthesis.notes if note]

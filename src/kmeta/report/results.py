@@ -65,7 +65,10 @@ def _synthesis(synthesis: Synthesis) -> dict[str, Any]:
         "plan": plain(synthesis.plan),
         "pools": [_pool(pool) for pool in synthesis.pools],
         "overall": _pool(synthesis.overall) if synthesis.overall else None,
+        "direct": [_pool(pool) for pool in synthesis.direct],
+        "subgroup_test": plain(synthesis.subgroup_test),
         "excluded": plain(synthesis.excluded),
+        "out_of_scope": plain(synthesis.out_of_scope),
     }
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from kmeta.formats.cells import number_text, write_rows
 from kmeta.methods.synthesis.result import Line, Pool, Synthesis
 from kmeta.report.contents import Contents
 from kmeta.report.document import clean
@@ -17,7 +15,6 @@ from kmeta.report.sections.sources import texts_read
 from kmeta.report.values import fit_numbers
 
 Rows = Iterable[dict[str, Any]]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 # file name -> (columns, what gives the rows)
 TABLES: dict[str, tuple[tuple[str, ...], Callable[[Contents], Rows]]] = {}
@@ -39,33 +36,23 @@ def to_tables(contents: Contents) -> dict[str, bytes]:
 
 
 def to_csv(columns: tuple[str, ...], rows: Rows) -> bytes:
-    """A CSV file; a cell of text that a spreadsheet would run as a formula gets a ' before it."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([cell(row[column]) for column in columns])
-    return out.getvalue().encode()
+    """A CSV file as all of kmeta writes them: cells that a spreadsheet would run as a formula are guarded."""
+    return write_rows(columns, ([cell(row[column]) for column in columns] for row in rows))
 
 
 def cell(value: Any) -> str:
     """One value as text: shortest numbers, empty for what is missing.
 
-    >>> cell(0.74), cell(None), cell(float("nan")), cell("=1+1"), cell(-1.5), cell(True)
-    ('0.74', '', '', "'=1+1", '-1.5', 'true')
+    >>> cell(0.74), cell(None), cell(float("nan")), cell(-1.5), cell(True)
+    ('0.74', '', '', '-1.5', 'true')
     """
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        if math.isnan(value):
-            return ""
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(float(value))
-    if isinstance(value, int):
-        return str(value)
-    guard = "'" if str(value).startswith(_FORMULA) else ""
-    return guard + clean(str(value))
+    if isinstance(value, (int, float)):
+        return "" if value != value else number_text(value)
+    return clean(str(value))
 
 
 _POOL = ("analysis", "pool", "title", "treatment_class", "k", "studies", "patients")

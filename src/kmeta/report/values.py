@@ -14,6 +14,7 @@ from kmeta.methods.meta.random_effects import MetaFit
 from kmeta.methods.synthesis.result import Line, Pool, Synthesis
 from kmeta.report.contents import Contents
 from kmeta.report.document import Run
+from kmeta.report.words import number_of
 from kmeta.review.estimate import Comparison, Estimate
 
 Form = Callable[[Any], str]
@@ -82,6 +83,10 @@ class Values:
         """A number a section worked out itself: kept under `key`, and printed."""
         return self.run(self.put(key, value), form, unit=unit)
 
+    def counted(self, key: str, one: str, many: str = "") -> Run:
+        """`1 study`, `8 studies`: a count with its noun."""
+        return self.run(key, lambda n: number_of(n, one, many))
+
     def interval(self, at: str, form: Form, *, kind: str = "ci") -> Run:
         """`68–79` from `<at>/<kind>_low` and `<at>/<kind>_high`."""
         keys = (f"{at}/{kind}_low", f"{at}/{kind}_high")
@@ -101,6 +106,7 @@ class Values:
         for name, value in plan.items():
             self.put(f"{at}/plan/{name}", value)
         self.put(f"{at}/excluded", len(synthesis.excluded))
+        self.put(f"{at}/out_of_scope", len(synthesis.out_of_scope))
         for rule, n in Counter(e.rule for e in synthesis.excluded).items():
             self.put(f"{at}/excluded/{slug(rule)}", n)
         for pool in (*synthesis.pools, *((synthesis.overall,) if synthesis.overall else ())):

@@ -53,19 +53,15 @@ class _Writer:
             self.out.append(ooxml.paragraph("Kicker", self._inline(line)))
         self._contents()
         wide = False
-        for block in self.document.blocks:
-            if self._wants_landscape(block) != wide:
+        for block, turned in zip(self.document.blocks, self.document.landscape(), strict=True):
+            if turned != wide:
                 self._end_section(landscape=wide)
-                wide = not wide
+                wide = turned
             self._block(block, wide)
         self._fill(landscape=wide)
         packed = io.BytesIO()
         self.word.save(packed)
         return _same_bytes(packed.getvalue())
-
-    @staticmethod
-    def _wants_landscape(block: Block) -> bool:
-        return isinstance(block, Table) and block.wide
 
     def _end_section(self, *, landscape: bool) -> None:
         """Pages of the other orientation follow: what was written so far becomes a section of its own."""
@@ -133,8 +129,9 @@ class _Writer:
                 style="TableHead",
                 align=column.align,
                 extra=_HEAD_RULE + _BOTTOM,
+                indent=indent,
             )
-            for column, mm in zip(block.columns, widths, strict=True)
+            for column, mm, indent in zip(block.columns, widths, _indents(block), strict=True)
         )
         rows = [ooxml.row(head, head=True)]
         for i, (row, pads) in enumerate(zip(block.rows, padding(block), strict=True)):
@@ -167,8 +164,11 @@ class _Writer:
                     mm,
                     align=column.align,
                     extra=rule,
+                    indent=indent,
                 )
-                for i, (inside, mm, column) in enumerate(zip(row.cells, widths, block.columns, strict=True))
+                for i, (inside, mm, column, indent) in enumerate(
+                    zip(row.cells, widths, block.columns, _indents(block), strict=True)
+                )
             )
         )
 
@@ -291,6 +291,15 @@ class _Writer:
         for element in list(core._element):
             if element.tag.rpartition("}")[2] in ("created", "modified", "lastPrinted"):
                 core._element.remove(element)
+
+
+def _indents(block: Table) -> list[int]:
+    """Twips of air to the right of a number column that words follow."""
+    following = [*[column.align for column in block.columns[1:]], "right"]
+    return [
+        170 if column.align == "right" and after == "left" else 0
+        for column, after in zip(block.columns, following, strict=True)
+    ]
 
 
 def _template(name: str) -> bytes:

@@ -53,6 +53,12 @@ MEASURES = {
     "cox_p": "Cox model, estimate not printed",
     "RMST_difference_24m": "difference in restricted mean, 24 months",
 }
+KINDS = {
+    "survival_at": "Survival at a time, pooled by treatment class",
+    "hazard_ratio": "Hazard ratio, pooled by comparison",
+    "median": "Medians, listed",
+    "comparison": "Direct comparisons, listed",
+}
 LANGUAGES = {
     "de": "German",
     "en": "English",
@@ -75,7 +81,7 @@ BOXES = {
     "assessed": "Reports assessed for eligibility",
     "excluded_full_text": "Reports excluded",
 }
-INTERVALS = {"published": "as published", "wilson": "Wilson, on the effective sample", "none": "none"}
+INTERVALS = {"published": "published", "wilson": "Wilson", "none": "–"}
 # The source marks of the figure rules, as a reader is told them under a table.
 MARKS = {
     "a": "adjusted or stratified",

@@ -13,6 +13,7 @@ from kmeta.report.document import (
     Heading,
     Paragraph,
     Row,
+    Run,
     Runs,
     Table,
     quote,
@@ -21,7 +22,9 @@ from kmeta.report.document import (
     say,
 )
 from kmeta.report.draft import Draft, row_text, section
-from kmeta.report.words import treatment_class
+from kmeta.report.pooled import sentence
+from kmeta.report.values import fit_numbers
+from kmeta.report.words import capital, treatment_class
 
 
 @section("beside", "Beside earlier reviews", order=100)
@@ -46,11 +49,7 @@ def beside(draft: Draft) -> Iterator[Block]:
         yield Heading("Why they differ", 2)
         for line in explained:
             yield Paragraph(
-                say(
-                    "{title}, {what}.",
-                    title=quote(line.title),
-                    what=quote(treatment_class(line.treatment_class)),
-                ),
+                runs(Run(f"{treatment_class(line.treatment_class)}; {line.title}.", bold=True, quoted=True)),
                 keep_with_next=True,
             )
             yield Bullets(tuple(runs(quote(reason)) for reason in line.reasons))
@@ -70,20 +69,38 @@ def _table(draft: Draft, lines: tuple[BesidePublished, ...]) -> Table:
     rows: list[Row] = []
     previous = ""
     for i, line in enumerate(lines, start=1):
-        if line.title != previous:
-            rows.append(Row((runs(quote(line.title)),), "band"))
-            previous = line.title
+        title = _analysis(draft, line)
+        if title != previous:
+            rows.append(Row((runs(quote(title)),), "band"))
+            previous = title
         rows.append(_row(draft, i, line))
     notes: list[Runs] = [runs("Difference: ours minus the earlier figure, in percentage points.")]
     for published in dict.fromkeys(line.published for line in lines):
         patients = f"; {count(published.n_patients)} patients" if published.n_patients else ""
         model = f"; model: {published.model}" if published.model else ""
-        told = (
-            f"{published.review}, {published.question}{patients}{model}. {published.source}. {published.note}"
-        )
-        notes.append(runs(quote(told.strip())))
+        told = [
+            f"{published.review}, {published.question}{patients}{model}",
+            published.source,
+            published.note,
+        ]
+        notes.append(runs(quote(" ".join(sentence(part) for part in told if part))))
     caption = runs("Our pooled estimates beside the figures of earlier reviews.")
     return Table("beside", caption, columns, tuple(rows), tuple(notes), csv="beside-published.csv")
+
+
+def _analysis(draft: Draft, line: BesidePublished) -> str:
+    """What our analysis is called; the earlier question where we have none."""
+    done = next((s for s in draft.contents.syntheses if s.name == line.analysis), None)
+    return capital(done.title) if done and done.title else line.title
+
+
+def _ours(line: BesidePublished) -> dict[str, float | int | None]:
+    """Our number and its intervals: of the pool, or of its only arm."""
+    pool = line.pool
+    if pool and pool.fit is None and len(pool.lines) == 1:
+        one = pool.lines[0]
+        return {"effect": one.estimate, "ci_low": one.ci_low, "ci_high": one.ci_high}
+    return fit_numbers(pool.fit if pool else None)
 
 
 def _row(draft: Draft, i: int, line: BesidePublished) -> Row:
@@ -92,15 +109,14 @@ def _row(draft: Draft, i: int, line: BesidePublished) -> Row:
     def form(share: float | None) -> str:
         return percent(share, 1)
 
-    fit = line.pool.fit if line.pool else None
-    low, high = fit.effect_ci if fit else (None, None)
-    pi_low, pi_high = fit.effect_pi if fit else (None, None)
-    for name, value in (("ci_low", low), ("ci_high", high), ("pi_low", pi_low), ("pi_high", pi_high)):
-        values.put(f"{at}/ours/{name}", value)
+    ours = _ours(line)
+    for name in ("effect", "ci_low", "ci_high", "pi_low", "pi_high"):
+        values.put(f"{at}/ours/{name}", ours.get(name))
+    one = line.pool is not None and line.pool.fit is None and bool(ours)
     return Row(
         row_text(
-            quote(treatment_class(line.treatment_class)),
-            values.new(f"{at}/ours/effect", fit.effect if fit else None, form),
+            runs(quote(treatment_class(line.treatment_class)), " (one arm)" if one else ""),
+            values.run(f"{at}/ours/effect", form),
             values.interval(f"{at}/ours", form),
             values.interval(f"{at}/ours", form, kind="pi"),
             values.run(f"{at}/published", str),

@@ -70,11 +70,13 @@ def direct(draft: Draft) -> Iterator[Block]:
     randomised = sum(evidence.study[s].randomised for s in sorted(studies) if s in evidence.study)
     yield Paragraph(
         say(
-            "{n} comparisons of {studies} studies set one treatment class against another ({where}); {randomised} of "
-            "these studies randomised their patients. Without randomisation the two groups differ in more than "
+            "Treatment classes are set against each other in {n} from {studies} ({where}), of which {randomised} "
+            "randomised patients. Without randomisation the two groups differ in more than "
             "their treatment, also after matching or adjustment: these are associations.",
-            n=draft.values.new("direct/comparisons", len(found)),
-            studies=draft.values.new("direct/studies", len(studies)),
+            n=draft.values.new("direct/comparisons", len(found), lambda n: words.number_of(n, "comparison")),
+            studies=draft.values.new(
+                "direct/studies", len(studies), lambda n: words.number_of(n, "study", "studies")
+            ),
             randomised=draft.values.new("direct/randomised", randomised, lambda n: count(n) if n else "none"),
             where=ref("direct"),
         )

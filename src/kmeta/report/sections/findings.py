@@ -24,13 +24,13 @@ def findings(draft: Draft) -> Iterator[Block]:
     values = draft.values
     yield Paragraph(
         say(
-            "{where} lists {n} findings: {errors} errors, {warnings} warnings, {notes} notes. Each says what kmeta "
+            "{where} lists {n}: {errors}, {warnings} and {notes}. Each says what kmeta "
             "does about it by itself, and what a person should do.",
             where=ref("findings-table"),
-            n=values.run("findings"),
-            errors=values.run("findings/error"),
-            warnings=values.run("findings/warning"),
-            notes=values.run("findings/note"),
+            n=values.counted("findings", "finding"),
+            errors=values.counted("findings/error", "error"),
+            warnings=values.counted("findings/warning", "warning"),
+            notes=values.counted("findings/note", "note"),
         )
     )
     yield _table(draft)

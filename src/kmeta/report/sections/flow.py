@@ -30,12 +30,11 @@ def flow(draft: Draft) -> Iterator[Block]:
     drawn = [name for name in FIGURES if name in draft.figures]
     yield Paragraph(
         say(
-            "The review includes {studies} studies with {arms} arms, {estimates} survival values and {comparisons} "
-            "comparisons ({where}).",
-            studies=values.run("flow/n_studies"),
-            arms=values.run("flow/n_arms"),
-            estimates=values.run("flow/n_estimates"),
-            comparisons=values.run("flow/n_comparisons"),
+            "The review includes {studies} with {arms}, {estimates} and {comparisons} ({where}).",
+            studies=values.counted("flow/n_studies", "study", "studies"),
+            arms=values.counted("flow/n_arms", "arm or subgroup", "arms or subgroups"),
+            estimates=values.counted("flow/n_estimates", "survival value"),
+            comparisons=values.counted("flow/n_comparisons", "comparison"),
             where=draft.see([*(f"figure-{name}" for name in drawn), "flow-counts"]),
         ),
         keep_with_next=True,
@@ -44,7 +43,7 @@ def flow(draft: Draft) -> Iterator[Block]:
         yield Picture(
             name,
             runs("Flow of records, reports and studies."),
-            say("{n} studies are included.", n=values.run("flow/n_studies")),
+            say("Included: {n}.", n=values.counted("flow/n_studies", "study", "studies")),
         )
     if counts.boxes:
         yield _table(draft)

@@ -23,12 +23,16 @@ def included(draft: Draft) -> Iterator[Block]:
     parts = len(evidence.arms) - len(whole)
     yield Paragraph(
         say(
-            "{where} lists {arms} arms of {studies} studies. {parts} reported subgroups of them are in the file "
+            "{where} lists {arms} of {studies}; {parts} reported beside them are in the file "
             "arms.csv. A study that gives arms of two classes stands in both groups.",
             where=ref("included"),
-            arms=draft.values.new("evidence/whole_arms", len(whole)),
-            studies=draft.values.new("evidence/studies_with_arms", len({arm.study_id for arm in whole})),
-            parts=draft.values.new("evidence/subgroups", parts),
+            arms=draft.values.new("evidence/whole_arms", len(whole), lambda n: words.number_of(n, "arm")),
+            studies=draft.values.new(
+                "evidence/studies_with_arms",
+                len({arm.study_id for arm in whole}),
+                lambda n: words.number_of(n, "study", "studies"),
+            ),
+            parts=draft.values.new("evidence/subgroups", parts, lambda n: words.number_of(n, "subgroup")),
         )
     )
     yield _table(draft, whole)
@@ -53,7 +57,9 @@ def _table(draft: Draft, arms: list[Arm]) -> Table:
             patients = sum(arm.n or 0 for arm in group)
             title = f"{words.treatment_class(code)}: {words.number_of(len(group), 'arm')}, "
             rows.append(Row((runs(title + words.number_of(patients, "patient")),), "band"))
-            rows += [_row(draft, arm, outcomes, second) for arm in group]
+            for i, arm in enumerate(group):
+                again = i > 0 and group[i - 1].study_id == arm.study_id
+                rows.append(_row(draft, arm, outcomes, second, again=again))
     notes = [runs("A dash: not printed in what was read. Patients of studies that overlap count in each.")]
     if second:
         notes.append(
@@ -82,17 +88,27 @@ def _outcomes(draft: Draft) -> tuple[dict[tuple[str, str], list[str]], set[tuple
 
 
 def _row(
-    draft: Draft, arm: Arm, outcomes: dict[tuple[str, str], list[str]], second: set[tuple[str, str]]
+    draft: Draft,
+    arm: Arm,
+    outcomes: dict[tuple[str, str], list[str]],
+    second: set[tuple[str, str]],
+    *,
+    again: bool,
 ) -> Row:
     study = draft.contents.evidence.study.get(arm.study_id)
     mark: Runs = (Run(SECOND_HAND, raised=True),) if arm.key in second else ()
     codes = ", ".join(code.replace("_", " ") for code in outcomes.get(arm.key, []))
+    told = [
+        study.country if study else "",
+        words.period(study.period_start, study.period_end) if study else "",
+        study.design if study else "",
+    ]
+    # What was said in the row above is not said again.
+    about = [quote("" if again else text or MISSING) for text in told]
     return Row(
         row_text(
             runs(quote(study.label if study else arm.study_id), mark),
-            quote(study.country if study and study.country else MISSING),
-            quote(words.period(study.period_start, study.period_end) if study else MISSING),
-            quote(study.design if study and study.design else MISSING),
+            *about,
             quote(arm.treatment),
             count(arm.n),
             quote(arm.primary_site or MISSING),

@@ -30,9 +30,11 @@ def left_out(draft: Draft) -> Iterator[Block]:
     for synthesis in some:
         yield Paragraph(
             say(
-                "{asked}: {n} values left out ({where}).",
+                "{asked}: {n} left out ({where}); {scope} answer another question (another outcome, time, kind or "
+                "treatment) and are no loss to this one.",
                 asked=asked(draft, synthesis),
-                n=draft.values.run(f"{slug(synthesis.name)}/excluded"),
+                n=draft.values.counted(f"{slug(synthesis.name)}/excluded", "value"),
+                scope=draft.values.run(f"{slug(synthesis.name)}/out_of_scope"),
                 where=ref(f"excluded-{synthesis.name}"),
             ),
             keep_with_next=True,

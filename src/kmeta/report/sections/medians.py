@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmeta.core.numbers import count, months
+from kmeta.core.numbers import MISSING, count, months
 from kmeta.methods.synthesis.result import Line, Synthesis
 from kmeta.report import words
 from kmeta.report.document import (
     Block,
+    Bullets,
     Column,
     Heading,
     Paragraph,
@@ -22,7 +23,7 @@ from kmeta.report.document import (
     say,
 )
 from kmeta.report.draft import Draft, row_text, section
-from kmeta.report.pooled import asked, row_notes, study_cell
+from kmeta.report.pooled import asked, notes_of, row_notes, sentence, study_cell
 from kmeta.report.values import line_ids, pool_id, slug
 
 
@@ -42,6 +43,9 @@ def _one(draft: Draft, synthesis: Synthesis) -> Iterator[Block]:
     yield Paragraph(_reading(draft, synthesis, lines))
     for name in draft.figures_of(synthesis.name):
         yield Picture(name, say("{asked}, by treatment class.", asked=asked(draft, synthesis)))
+    notes = notes_of(synthesis)
+    if notes:
+        yield Bullets(tuple(notes))
     yield _table(draft, synthesis, lines)
 
 
@@ -49,11 +53,15 @@ def _reading(draft: Draft, synthesis: Synthesis, lines: list[Line]) -> Runs:
     at, values = slug(synthesis.name), draft.values
     reached = [line.estimate for line in lines if line.estimate == line.estimate]
     told = say(
-        "{asked} is printed for {n} arms of {studies} studies ({where}). The medians are listed and not pooled: few "
+        "{asked} is printed {n} by {studies} ({where}). The medians are listed and not pooled: few "
         "come with an interval, and patients differ.",
         asked=asked(draft, synthesis),
-        n=values.new(f"{at}/lines", len(lines)),
-        studies=values.new(f"{at}/studies", len({line.study_id for line in lines})),
+        n=values.new(f"{at}/lines", len(lines), lambda n: words.number_of(n, "time")),
+        studies=values.new(
+            f"{at}/studies",
+            len({line.study_id for line in lines}),
+            lambda n: words.number_of(n, "study", "studies"),
+        ),
         where=ref(f"rows-{synthesis.name}"),
     )
     if not reached:
@@ -74,7 +82,11 @@ def _table(draft: Draft, synthesis: Synthesis, lines: list[Line]) -> Table:
         listed = line_ids(pool_id(synthesis, pool), pool)
         if listed:
             rows.append(Row((runs(quote(pool.title or pool.name)),), "band"))
-        for key, line in listed:
+        for i, (key, line) in enumerate(listed):
+            if i == len(pool.lines) and pool.apart:
+                rows.append(
+                    Row((runs(quote(sentence(pool.apart_title or "Apart from the above"))),), "remark")
+                )
             rows.append(
                 Row(
                     row_text(
@@ -83,17 +95,17 @@ def _table(draft: Draft, synthesis: Synthesis, lines: list[Line]) -> Table:
                         count(line.n),
                         draft.values.run(f"{key}/estimate", months),
                         draft.values.interval(key, months),
-                        quote(line.remark),
+                        quote(words.capital(line.remark) or MISSING),
                     )
                 )
             )
     columns = (
-        Column("Study", 32),
-        Column("Treatment", 52),
+        Column("Study", 30),
+        Column("Treatment", 48),
         Column("Patients", 15, "right"),
         Column("Median, months", 20, "right"),
-        Column("CI", 24, "right"),
-        Column("Remark", 26),
+        Column("CI", 20, "right"),
+        Column("Remark", 37),
     )
     notes = tuple(n for n in row_notes(lines) if not any("No weight" in run.text for run in n))
     return Table(

@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from kmeta.core.numbers import MISSING
 from kmeta.methods.synthesis.result import Synthesis
 from kmeta.report import words
-from kmeta.report.document import Block, Bullets, Heading, Paragraph, Run, Runs, quote, ref, runs, say
-from kmeta.report.draft import Draft, section
-from kmeta.report.pooled import all_pools, asked, notes_of
+from kmeta.report.document import (
+    Block,
+    Column,
+    Heading,
+    Paragraph,
+    Row,
+    Run,
+    Runs,
+    Table,
+    quote,
+    ref,
+    runs,
+    say,
+    section_key,
+)
+from kmeta.report.draft import Draft, row_text, section
+from kmeta.report.pooled import all_pools
 from kmeta.report.scale import level
 from kmeta.report.values import slug
 
@@ -20,8 +35,7 @@ def methods(draft: Draft) -> Iterator[Block]:
     yield Heading("Which values are pooled", 2)
     yield from _selection(draft)
     yield Heading("How they are pooled", 2)
-    for synthesis in draft.contents.syntheses:
-        yield from _model(draft, synthesis)
+    yield from _models(draft)
     yield Heading("Checks of the data", 2)
     yield Paragraph(_checks(draft))
     yield Heading("Software", 2)
@@ -37,36 +51,70 @@ def _selection(draft: Draft) -> Iterator[Block]:
         return
     yield Paragraph(
         say(
-            "Values are chosen by stated rules, the same for every analysis. The rules that left something out, and "
-            "how many values over all analyses, are these; each value with its reason is in {where}.",
-            where=ref("excluded"),
-        ),
-        keep_with_next=True,
-    )
-    yield Bullets(
-        tuple(
-            runs(
-                quote(words.capital(rule.replace("_", " "))), ": ", draft.values.new(f"rules/{slug(rule)}", n)
-            )
-            for rule, n in sorted(rules.items(), key=lambda item: (-item[1], item[0]))
+            "Values are chosen by stated rules, the same for every analysis; the first that speaks against a value "
+            "decides. {where} counts what each left out over all analyses; {all} gives every value with its reason.",
+            where=ref("rules"),
+            all=ref(section_key("excluded")),
         )
     )
+    yield Table(
+        "rules",
+        runs("Rules that left out at least one value."),
+        (Column("Rule", 34), Column("Why", 112), Column("Values", 16, "right")),
+        tuple(
+            Row(
+                row_text(
+                    quote(words.capital(rule.replace("_", " "))),
+                    statement(rule),
+                    draft.values.new(f"rules/{slug(rule)}", n),
+                )
+            )
+            for rule, n in sorted(rules.items(), key=lambda item: (-item[1], item[0]))
+        ),
+        csv="excluded.csv",
+    )
 
 
-def _model(draft: Draft, synthesis: Synthesis) -> Iterator[Block]:
+def statement(rule: str) -> str:
+    """Why there is such a rule, in its own words; a dash for one that is not registered."""
+    from kmeta.methods.selection.registry import CONTRAST_RULES, RULES
+
+    if rule in RULES:
+        return RULES[rule].statement
+    return CONTRAST_RULES[rule].statement if rule in CONTRAST_RULES else MISSING
+
+
+def _models(draft: Draft) -> Iterator[Block]:
+    """One paragraph a model: analyses that were done alike are named together."""
+    alike: dict[Runs, list[Synthesis]] = {}
+    for synthesis in draft.contents.syntheses:
+        alike.setdefault(_model(draft, synthesis), []).append(synthesis)
+    for told, group in alike.items():
+        yield Paragraph(runs(_named(draft, group), " ", told))
+
+
+def _named(draft: Draft, group: list[Synthesis]) -> Runs:
+    """The analyses of one model: each by its name, or how many when they are many."""
+    if len(group) <= 2:
+        names = "; ".join(words.capital(s.title or s.name) for s in group)
+        return runs(Run(f"{names}.", bold=True, quoted=True))
+    at = f"methods/{slug(group[0].name)}/analyses"
+    n = draft.values.new(at, len(group), lambda n: words.number_of(n, "analysis", "analyses"))
+    return say(
+        "{kind} ({n}).",
+        kind=Run(words.KINDS.get(group[0].plan.kind, group[0].plan.kind), bold=True),
+        n=n,
+    )
+
+
+def _model(draft: Draft, synthesis: Synthesis) -> Runs:
+    """What the analysis says of its model; where it says nothing, what its fits say."""
+    if synthesis.model:
+        return runs(quote(synthesis.model))
     fits = [pool.fit for pool in all_pools(synthesis) if pool.fit is not None]
-    told: list[Runs] = [
-        runs(Run(words.capital(synthesis.title or synthesis.name), bold=True, quoted=True), ". ")
-    ]
     if fits:
-        told.append(_estimator(draft, synthesis, fits[0].method, fits[0].test))
-    elif synthesis.plan.kind == "median":
-        told.append(runs("Medians are listed as printed and not pooled."))
-    else:
-        told.append(say("{asked}: nothing could be pooled.", asked=asked(draft, synthesis)))
-    for note in notes_of(synthesis):
-        told.append(runs(" ", note))
-    yield Paragraph(runs(*told))
+        return _estimator(draft, synthesis, fits[0].method, fits[0].test)
+    return runs("Values are listed as printed and not pooled.")
 
 
 def _estimator(draft: Draft, synthesis: Synthesis, method: str, test: str) -> Runs:
@@ -90,7 +138,7 @@ def _checks(draft: Draft) -> Runs:
         "are counted twice. {checks} named checks found something, {n} times in all ({where}).",
         checks=values.run("findings/checks"),
         n=values.run("findings"),
-        where=ref("findings"),
+        where=ref(section_key("findings")),
     )
 
 

@@ -24,12 +24,6 @@ from kmeta.report.draft import Draft, row_text, section
 from kmeta.report.values import slug
 from kmeta.review.protocol import Analysis
 
-KINDS = {
-    "survival_at": "Survival at a time, pooled by treatment class",
-    "hazard_ratio": "Hazard ratio, pooled by comparison",
-    "median": "Medians, listed",
-}
-
 
 @section("question", "Question and protocol", order=20)
 def question(draft: Draft) -> Iterator[Block]:
@@ -118,7 +112,7 @@ def _analysis(draft: Draft, plan: Analysis) -> Row:
     return Row(
         row_text(
             quote(plan.title or plan.name),
-            KINDS.get(plan.kind, plan.kind),
+            words.KINDS.get(plan.kind, plan.kind),
             quote(", ".join(plan.outcomes)),
             time,
             limit or MISSING,

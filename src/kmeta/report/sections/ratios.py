@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmeta.core.numbers import p_phrase
+from kmeta.core.numbers import decimal, p_phrase
 from kmeta.methods.synthesis.result import Pool, Synthesis
 from kmeta.report import words
-from kmeta.report.document import Block, Heading, Paragraph, Picture, Runs, quote, runs, say
+from kmeta.report.document import Block, Bullets, Heading, Paragraph, Picture, Runs, quote, runs, say
 from kmeta.report.draft import Draft, section
-from kmeta.report.pooled import all_pools, asked, effect, results_table, rows_table, sensitivity_table
+from kmeta.report.pooled import (
+    all_pools,
+    asked,
+    effect,
+    many,
+    notes_of,
+    results_table,
+    rows_table,
+    rows_word,
+    sensitivity_table,
+)
 from kmeta.report.scale import level, scale_of
 from kmeta.report.values import pool_id, slug
 
@@ -24,51 +34,79 @@ def ratios(draft: Draft) -> Iterator[Block]:
 
 def _one(draft: Draft, synthesis: Synthesis) -> Iterator[Block]:
     drawn = draft.figures_of(synthesis.name)
-    pools = [pool for pool in all_pools(synthesis) if pool.lines or pool.apart]
-    if not pools:
+    if not any(pool.lines or pool.apart for pool in synthesis.pools):
         yield Paragraph(
             say("{asked}: no comparison may be pooled by the rules.", asked=asked(draft, synthesis))
         )
         return
-    fitted = [pool for pool in pools if pool.fit is not None]
-    where = draft.see([*(f"figure-{name}" for name in drawn), f"results-{synthesis.name}"])
-    for i, pool in enumerate(fitted):
-        yield Paragraph(
-            _reading(draft, synthesis, pool, where if i == 0 else ()), keep_with_next=i == len(fitted) - 1
-        )
-    if not fitted:
-        yield Paragraph(
-            say("No two trials answer one question, so nothing is pooled ({where}).", where=where)
-        )
+    fitted = [pool for pool in all_pools(synthesis) if pool.fit is not None]
+    tables = [f"results-{synthesis.name}" if fitted else f"rows-{synthesis.name}"]
+    where = draft.see([*(f"figure-{name}" for name in drawn), *tables])
+    for told in _readings(draft, synthesis, fitted, where):
+        yield Paragraph(told, keep_with_next=bool(drawn))
     for name in drawn:
         yield Picture(
             name,
-            say("{asked}, with the trials behind it.", asked=asked(draft, synthesis)),
+            say(
+                "{asked}, with the {rows} behind it.",
+                asked=asked(draft, synthesis),
+                rows=many(rows_word(synthesis)),
+            ),
             _caption(draft, synthesis, fitted),
         )
     if not synthesis.plan.randomised_only:
         yield Paragraph(
             runs("Comparisons that were not randomised stand among them: their ratios are associations.")
         )
-    yield results_table(draft, synthesis)
-    other = sensitivity_table(draft, synthesis)
-    if other:
-        yield other
+    notes = notes_of(synthesis)
+    if notes:
+        yield Bullets(tuple(notes))
+    yield from _tables(draft, synthesis, pooled=bool(fitted))
+
+
+def _tables(draft: Draft, synthesis: Synthesis, *, pooled: bool) -> Iterator[Block]:
+    if pooled:
+        yield results_table(draft, synthesis)
+        other = sensitivity_table(draft, synthesis)
+        if other:
+            yield other
     behind = rows_table(draft, synthesis)
     if behind:
         yield behind
 
 
+def _readings(draft: Draft, synthesis: Synthesis, fitted: list[Pool], where: Runs) -> Iterator[Runs]:
+    for i, pool in enumerate(fitted):
+        yield _reading(draft, synthesis, pool, where if i == 0 else ())
+    for pool in synthesis.pools:
+        if pool.fit is None and pool.lines:
+            yield say(
+                "{name}: {remark} ({where}).",
+                name=quote(words.capital(pool.title or pool.name)),
+                remark=quote(pool.remark.rstrip(".") or "not pooled"),
+                where=where,
+            )
+    test = synthesis.subgroup_test
+    if test is not None:
+        at = f"{slug(synthesis.name)}/subgroup_test"
+        yield say(
+            "Whether the groups differ: Q = {q} on {df} degrees of freedom, {p}{basis}.",
+            q=draft.values.new(f"{at}/q", test.q, lambda q: decimal(q, 1)),
+            df=draft.values.new(f"{at}/df", test.df),
+            p=draft.values.new(f"{at}/p", test.p, p_phrase),
+            basis=quote(f" ({test.basis})" if test.basis else ""),
+        )
+
+
 def _reading(draft: Draft, synthesis: Synthesis, pool: Pool, where: Runs) -> Runs:
     at, values = pool_id(synthesis, pool), draft.values
     told = say(
-        "{name}: {effect}, {p}, from {k} {trials} with {n} patients",
+        "{name}: {effect}, {p}, from {k} with {n}",
         name=quote(words.capital(pool.title or pool.name)),
         effect=effect(draft, synthesis, pool),
         p=values.run(f"{at}/p_value", p_phrase),
-        k=values.run(f"{at}/k"),
-        trials="trial" if pool.k == 1 else "trials",
-        n=values.run(f"{at}/n_patients"),
+        k=values.counted(f"{at}/k", rows_word(synthesis), many(rows_word(synthesis))),
+        n=values.counted(f"{at}/n_patients", "patient"),
     )
     spread: Runs = ()
     if pool.fit is not None and pool.fit.pi_low == pool.fit.pi_low:
@@ -82,7 +120,7 @@ def _reading(draft: Draft, synthesis: Synthesis, pool: Pool, where: Runs) -> Run
 
 def _caption(draft: Draft, synthesis: Synthesis, fitted: list[Pool]) -> Runs:
     if not fitted:
-        return runs("The trials are shown one by one.")
+        return runs("Shown one by one, not pooled.")
     first = synthesis.overall if synthesis.overall in fitted else fitted[0]
     assert first is not None  # noqa: S101 -- fitted is not empty
     return say(

@@ -23,6 +23,7 @@ from kmeta.report.document import (
 )
 from kmeta.report.draft import Draft, row_text, section
 from kmeta.report.pooled import SECOND_HAND, second_hand_words
+from kmeta.report.words import number_of
 from kmeta.review.estimate import Comparison, Estimate
 from kmeta.review.study import Study
 
@@ -36,8 +37,8 @@ def sources(draft: Draft) -> Iterator[Block]:
         return
     yield Paragraph(
         say(
-            "The values of this review were read in {n} texts ({where}). {second_hand}",
-            n=draft.values.new("sources", len(texts)),
+            "The values of this review were read in {n} ({where}). {second_hand}",
+            n=draft.values.new("sources", len(texts), lambda n: number_of(n, "text")),
             where=ref("sources-table"),
             second_hand=second_hand_words(),
         )

@@ -70,7 +70,7 @@ def _table(rows: tuple[StrategyRow, ...]) -> Table:
                     quote(capital(row.option)),
                     _criteria(row, sources),
                     quote(row.rests_on or MISSING),
-                    quote(". ".join(filter(None, [row.effect, *row.effect_notes])) or MISSING),
+                    quote("; ".join(filter(None, [row.effect, *row.effect_notes])) or MISSING),
                     quote("; ".join(row.comparisons) or MISSING),
                     quote("; ".join(row.gaps) or MISSING),
                 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmeta.core.numbers import percent
+from kmeta.core.numbers import count, percent
 from kmeta.methods.synthesis.result import Pool, Synthesis
 from kmeta.report import words
-from kmeta.report.document import Block, Bullets, Paragraph, Runs, joined, quote, ref, runs, say
+from kmeta.report.document import Block, Bullets, Paragraph, Runs, joined, quote, ref, runs, say, section_key
 from kmeta.report.draft import Draft, section
-from kmeta.report.pooled import all_pools, asked, effect
+from kmeta.report.pooled import all_pools, asked, effect, many, rows_word
 from kmeta.report.scale import level, scale_of
 from kmeta.report.values import pool_id, slug
 
@@ -33,10 +33,10 @@ def summary(draft: Draft) -> Iterator[Block]:
 def _evidence(draft: Draft) -> Runs:
     values = draft.values
     return say(
-        "The review holds {studies} studies with {arms} treatment arms or subgroups of them. Of the {printed} "
+        "The review holds {studies} with {arms}. Of the {printed} "
         "values taken from papers, {second} ({share}) are second hand: read in another paper’s table.",
-        studies=values.run("evidence/studies"),
-        arms=values.run("evidence/arms"),
+        studies=values.counted("evidence/studies", "study", "studies"),
+        arms=values.counted("evidence/arms", "treatment arm or subgroup", "treatment arms or subgroups"),
         printed=values.run("evidence/values"),
         second=values.run("evidence/second_hand"),
         share=values.new("evidence/second_hand_share", _share(draft), percent, unit="%"),
@@ -52,9 +52,9 @@ def _survival(draft: Draft, synthesis: Synthesis) -> Runs:
     fitted = [pool for pool in synthesis.pools if pool.fit is not None]
     if not fitted:
         return say(
-            "{asked} could not be pooled in any treatment class ({where}).",
+            "{asked} is not pooled in any treatment class, for too few arms print it ({where}).",
             asked=asked(draft, synthesis),
-            where=ref(f"heading-{synthesis.name}"),
+            where=ref(section_key("survival")),
         )
     return say(
         "{asked} was {each} ({where}).",
@@ -66,17 +66,16 @@ def _survival(draft: Draft, synthesis: Synthesis) -> Runs:
 
 def _after(draft: Draft, synthesis: Synthesis, pool: Pool, *, first: bool) -> Runs:
     return say(
-        "{effect} after {what} ({k} {arms}, {n} patients)",
+        "{effect} after {what} ({k}, {n})",
         effect=effect(draft, synthesis, pool, with_level=first),
         what=quote(words.in_sentence(pool.title or pool.name)),
-        k=draft.values.run(f"{pool_id(synthesis, pool)}/k"),
-        arms="arm" if pool.k == 1 else "arms",
-        n=draft.values.run(f"{pool_id(synthesis, pool)}/n_patients"),
+        k=draft.values.counted(f"{pool_id(synthesis, pool)}/k", "arm"),
+        n=draft.values.counted(f"{pool_id(synthesis, pool)}/n_patients", "patient"),
     )
 
 
 def _association(draft: Draft) -> Runs:
-    wide = _widest(draft)
+    wide = _largest(draft)
     first = (
         "Treatment classes were given to different patients: differences between them are associations, "
         "not effects of treatment. "
@@ -97,15 +96,13 @@ def _association(draft: Draft) -> Runs:
     )
 
 
-def _widest(draft: Draft) -> tuple[Synthesis, Pool] | None:
-    """The pool of the first survival analysis whose prediction interval is widest."""
+def _largest(draft: Draft) -> tuple[Synthesis, Pool] | None:
+    """The pool with most patients of the first survival analysis, among those with a prediction interval."""
     found = [
-        (high - low, synthesis, pool)
+        (pool.n_patients, synthesis, pool)
         for synthesis in draft.of_kind("survival_at")[:1]
         for pool in synthesis.pools
-        if pool.fit is not None
-        for low, high in [pool.fit.effect_pi]
-        if low == low and high == high
+        if pool.fit is not None and pool.fit.pi_low == pool.fit.pi_low
     ]
     best = max(found, key=lambda item: item[0], default=None)
     return (best[1], best[2]) if best else None
@@ -113,19 +110,20 @@ def _widest(draft: Draft) -> tuple[Synthesis, Pool] | None:
 
 def _ratios(draft: Draft, synthesis: Synthesis) -> Runs:
     pools = [pool for pool in all_pools(synthesis) if pool.fit is not None]
+    what = rows_word(synthesis)
     if not pools:
         return ()
     return say(
-        "In {what}, the hazard ratio was {each} ({where}); below one favours the first-named treatment.",
+        "{title}: in {what} the hazard ratio was {each} ({where}); below one favours the treatment.",
+        title=quote(words.capital(synthesis.title or synthesis.name)),
         what="randomised trials" if synthesis.plan.randomised_only else "comparative studies",
         each=joined(
             [
                 say(
-                    "{effect} for {name} ({k} {trials})",
+                    "{effect} for {name} ({k})",
                     effect=effect(draft, synthesis, pool, with_level=i == 0),
                     name=quote(words.in_sentence(pool.title or pool.name)),
-                    k=draft.values.run(f"{pool_id(synthesis, pool)}/k"),
-                    trials="trial" if pool.k == 1 else "trials",
+                    k=draft.values.counted(f"{pool_id(synthesis, pool)}/k", what, many(what)),
                 )
                 for i, pool in enumerate(pools)
             ]
@@ -140,10 +138,9 @@ def _beside(draft: Draft) -> Runs:
         return ()
     inside = sum(bool(line.published_inside_ci) for line in lines)
     return say(
-        "Of {n} figures of earlier reviews that can be set beside ours, {inside} {lie} inside our confidence "
-        "interval ({where}).",
-        n=draft.values.new("beside/comparable", len(lines)),
-        inside=draft.values.new("beside/inside_ci", inside),
+        "Set beside ours: {n} of earlier reviews, of which {inside} {lie} inside our confidence interval ({where}).",
+        n=draft.values.new("beside/comparable", len(lines), lambda n: words.number_of(n, "figure")),
+        inside=draft.values.new("beside/inside_ci", inside, lambda n: count(n) if n else "none"),
         lie="lies" if inside == 1 else "lie",
         where=ref("beside"),
     )
@@ -159,4 +156,7 @@ def _doubts(draft: Draft) -> Runs:
         if known[f"findings/{severity}"]
     ]
     found = say("The checks of the data gave {parts}. ", parts=joined(parts)) if parts else ()
-    return runs(found, say("What is not known or was not done is listed in {where}.", where=ref("not-known")))
+    return runs(
+        found,
+        say("What is not known or was not done is listed in {where}.", where=ref(section_key("not-known"))),
+    )

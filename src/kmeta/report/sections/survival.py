@@ -6,9 +6,21 @@ from collections.abc import Iterator
 
 from kmeta.methods.synthesis.result import Pool, Synthesis
 from kmeta.report import words
-from kmeta.report.document import Block, Heading, Paragraph, Picture, Runs, joined, quote, ref, runs, say
+from kmeta.report.document import (
+    Block,
+    Bullets,
+    Heading,
+    Paragraph,
+    Picture,
+    Runs,
+    joined,
+    quote,
+    ref,
+    runs,
+    say,
+)
 from kmeta.report.draft import Draft, section
-from kmeta.report.pooled import asked, effect, results_table, rows_table, sensitivity_table
+from kmeta.report.pooled import asked, effect, notes_of, results_table, rows_table, sensitivity_table
 from kmeta.report.scale import level, scale_of
 from kmeta.report.values import pool_id, slug
 
@@ -41,6 +53,9 @@ def _one(draft: Draft, synthesis: Synthesis) -> Iterator[Block]:
             _caption_result(draft, synthesis, fitted),
         )
     yield Paragraph(runs(ASSOCIATION))
+    notes = notes_of(synthesis)
+    if notes:
+        yield Bullets(tuple(notes))
     yield results_table(draft, synthesis)
     other = sensitivity_table(draft, synthesis)
     if other:
