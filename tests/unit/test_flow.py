@@ -121,7 +121,7 @@ def test_a_review_whose_table_was_read_is_no_report_of_its_studies():
     assert reports_of(evidence, [review]) == {}
     flow = prisma_flow(evidence)
     assert [(part.label, part.n) for part in flow.box("other_identified").parts] == [
-        ("Read in the tables of earlier reviews", 1)
+        ("Second hand, in tables of earlier reviews or other papers", 1)
     ]
     assert any("no report among the records kept" in line for line in flow.not_known)
 

@@ -156,7 +156,7 @@ def _other_column(evidence: Evidence, links: Links, boxes: list[Box], unknown: l
 
 def _how_found(second_hand: set[bool]) -> str:
     if second_hand == {True}:
-        return "Read in the tables of earlier reviews"
+        return "Second hand, in tables of earlier reviews or other papers"
     return "Read at a source that is no record here" if second_hand else "No value extracted"
 
 

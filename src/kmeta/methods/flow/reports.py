@@ -1,7 +1,7 @@
 """Which records are reports of which study.
 
 A record is a report of a study, by the first of these rules that gives any study:
-1. the note of a decision on the record says "report of <study_id>";
+1. the note of a decision on the record says "report of <study_id>" ("report of RADIANT-3" is radiant3);
 2. they have the same PMID or the same DOI;
 3. the source of a value of the study that was read first hand prints the record's PMID, PMCID or DOI, its year,
    volume and first page ("2017;104(1):26"), or its title;
@@ -25,7 +25,7 @@ from kmeta.review.study import Study
 _PMID = re.compile(r"\bpmid:?\s*(\d{1,9})\b")
 _PMCID = re.compile(r"\bpmc\d+\b")
 _DOI = re.compile(r"\b10\.\d{4,9}/[^\s,;]+")
-_NOTE = re.compile(r"\breport of ([\w-]+)")
+_NOTE = re.compile(r"\breport of ([\w.-]+)")
 _TITLE_WORDS, _MAIN_TITLE_WORDS, _LONG_WORD = 4, 6, 4
 
 
@@ -126,10 +126,12 @@ def values_of(evidence: Evidence) -> tuple[Estimate | Comparison, ...]:
 
 
 def _noted(evidence: Evidence) -> dict[str, list[str]]:
+    keys = {_bare(plain_text(study.study_id)).replace(" ", ""): study.study_id for study in evidence.studies}
     noted: dict[str, list[str]] = {}
     for decision in evidence.decisions:
-        for study_id in _NOTE.findall(decision.note):
-            if study_id in evidence.study and study_id not in noted.setdefault(decision.record_id, []):
+        for name in _NOTE.findall(decision.note):
+            study_id = name if name in evidence.study else keys.get(_bare(plain_text(name)).replace(" ", ""))
+            if study_id and study_id not in noted.setdefault(decision.record_id, []):
                 noted[decision.record_id].append(study_id)
     return {record_id: ids for record_id, ids in noted.items() if ids}
 

@@ -1,0 +1,106 @@
+"""Median survival times as printed: listed, with where each is from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kmeta.core.numbers import count, months
+from kmeta.methods.synthesis.result import Line, Synthesis
+from kmeta.report import words
+from kmeta.report.document import (
+    Block,
+    Column,
+    Heading,
+    Paragraph,
+    Picture,
+    Row,
+    Runs,
+    Table,
+    quote,
+    ref,
+    runs,
+    say,
+)
+from kmeta.report.draft import Draft, row_text, section
+from kmeta.report.pooled import asked, row_notes, study_cell
+from kmeta.report.values import line_ids, pool_id, slug
+
+
+@section("medians", "Medians", order=80)
+def medians(draft: Draft) -> Iterator[Block]:
+    """One part for each analysis that lists medians."""
+    for synthesis in draft.of_kind("median"):
+        yield Heading(words.capital(synthesis.title or synthesis.name), 2, f"heading-{synthesis.name}")
+        yield from _one(draft, synthesis)
+
+
+def _one(draft: Draft, synthesis: Synthesis) -> Iterator[Block]:
+    lines = [line for pool in synthesis.pools for line in (*pool.lines, *pool.apart)]
+    if not lines:
+        yield Paragraph(say("{asked}: none may be listed by the rules.", asked=asked(draft, synthesis)))
+        return
+    yield Paragraph(_reading(draft, synthesis, lines))
+    for name in draft.figures_of(synthesis.name):
+        yield Picture(name, say("{asked}, by treatment class.", asked=asked(draft, synthesis)))
+    yield _table(draft, synthesis, lines)
+
+
+def _reading(draft: Draft, synthesis: Synthesis, lines: list[Line]) -> Runs:
+    at, values = slug(synthesis.name), draft.values
+    reached = [line.estimate for line in lines if line.estimate == line.estimate]
+    told = say(
+        "{asked} is printed for {n} arms of {studies} studies ({where}). The medians are listed and not pooled: few "
+        "come with an interval, and patients differ.",
+        asked=asked(draft, synthesis),
+        n=values.new(f"{at}/lines", len(lines)),
+        studies=values.new(f"{at}/studies", len({line.study_id for line in lines})),
+        where=ref(f"rows-{synthesis.name}"),
+    )
+    if not reached:
+        return told
+    return runs(
+        told,
+        say(
+            " They run from {low} to {high} months.",
+            low=values.new(f"{at}/shortest", min(reached), months),
+            high=values.new(f"{at}/longest", max(reached), months),
+        ),
+    )
+
+
+def _table(draft: Draft, synthesis: Synthesis, lines: list[Line]) -> Table:
+    rows: list[Row] = []
+    for pool in synthesis.pools:
+        listed = line_ids(pool_id(synthesis, pool), pool)
+        if listed:
+            rows.append(Row((runs(quote(pool.title or pool.name)),), "band"))
+        for key, line in listed:
+            rows.append(
+                Row(
+                    row_text(
+                        study_cell(line),
+                        quote(line.treatment),
+                        count(line.n),
+                        draft.values.run(f"{key}/estimate", months),
+                        draft.values.interval(key, months),
+                        quote(line.remark),
+                    )
+                )
+            )
+    columns = (
+        Column("Study", 32),
+        Column("Treatment", 52),
+        Column("Patients", 15, "right"),
+        Column("Median, months", 20, "right"),
+        Column("CI", 24, "right"),
+        Column("Remark", 26),
+    )
+    notes = tuple(n for n in row_notes(lines) if not any("No weight" in run.text for run in n))
+    return Table(
+        f"rows-{synthesis.name}",
+        runs(asked(draft, synthesis), ", as printed; CI as published."),
+        columns,
+        tuple(rows),
+        notes=notes,
+        csv="medians.csv",
+    )
