@@ -11,76 +11,16 @@ SVG = "{http://www.w3.org/2000/svg}"
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 MAX_BYTES = 2_000_000
 TAGS = frozenset(
-    [
-        "svg",
-        "title",
-        "desc",
-        "defs",
-        "g",
-        "path",
-        "rect",
-        "circle",
-        "ellipse",
-        "line",
-        "polyline",
-        "polygon",
-        "text",
-        "tspan",
-        "use",
-        "clipPath",
-    ]
+    {"svg", "title", "desc", "defs", "g", "use", "clipPath", "text", "tspan"}
+    | {"path", "rect", "circle", "ellipse", "line", "polyline", "polygon"}
 )
 ATTRIBUTES = frozenset(
-    [
-        "id",
-        "class",
-        "role",
-        "width",
-        "height",
-        "viewBox",
-        "version",
-        "aria-labelledby",
-        "aria-hidden",
-        "aria-label",
-        "x",
-        "y",
-        "x1",
-        "y1",
-        "x2",
-        "y2",
-        "cx",
-        "cy",
-        "r",
-        "rx",
-        "ry",
-        "d",
-        "points",
-        "dx",
-        "dy",
-        "transform",
-        "clip-path",
-        "clip-rule",
-        "fill",
-        "fill-opacity",
-        "fill-rule",
-        "stroke",
-        "stroke-width",
-        "stroke-dasharray",
-        "stroke-dashoffset",
-        "stroke-linecap",
-        "stroke-linejoin",
-        "stroke-miterlimit",
-        "stroke-opacity",
-        "opacity",
-        "vector-effect",
-        "font-family",
-        "font-size",
-        "font-weight",
-        "font-style",
-        "text-anchor",
-        "dominant-baseline",
-        "xml:space",
-    ]
+    {"id", "class", "role", "version", "viewBox", "aria-labelledby", "aria-hidden", "aria-label"}
+    | {"x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r", "rx", "ry", "dx", "dy", "d", "points"}
+    | {"width", "height", "transform", "clip-path", "clip-rule", "opacity", "vector-effect"}
+    | {"fill", "fill-opacity", "fill-rule", "stroke", "stroke-width", "stroke-opacity", "stroke-miterlimit"}
+    | {"stroke-dasharray", "stroke-dashoffset", "stroke-linecap", "stroke-linejoin"}
+    | {"font-family", "font-size", "font-weight", "font-style", "text-anchor", "dominant-baseline"}
 )
 
 
