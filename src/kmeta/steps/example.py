@@ -23,7 +23,7 @@ def open_example(root: str | PathLike[str], name: str = "nelm") -> tuple[Project
     """
     from kmeta.project import Project, is_project, restore
 
-    with as_file(files("kmeta") / "examples" / name / "archive") as archive:
+    with as_file(files("kmeta") / "examples" / name) as archive:
         if not is_project(root):
             return restore(archive, root), True
         project = Project.open(root)
