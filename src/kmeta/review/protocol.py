@@ -7,7 +7,7 @@ from typing import Literal
 
 from kmeta.review.study import TreatmentClass
 
-AnalysisKind = Literal["survival_at", "hazard_ratio", "median"]
+AnalysisKind = Literal["survival_at", "hazard_ratio", "median", "comparison"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,7 @@ class Analysis:
     survival_at: pool the survival probability of `outcomes` at `time_months`, by treatment class (`classes`).
     hazard_ratio: pool the trials that compare one of `experimental` with one of `control` (names of treatments).
     median: list the medians of `outcomes`.
+    comparison: list the comparisons of two treatment classes within one study (one of them in `classes`).
     `year_from`, `year_to` override the protocol's window of publication years for this analysis (an amendment).
     """
 

@@ -1,6 +1,18 @@
 """Meta-analysis: estimates yi with sampling variances vi -> a model with its intervals."""
 
-from kmeta.methods.meta.random_effects import MetaFit, random_effects
+from kmeta.methods.meta.fit import MetaFit, Prediction
+from kmeta.methods.meta.multilevel import multilevel
+from kmeta.methods.meta.random_effects import common_effect, random_effects
+from kmeta.methods.meta.survival_at import SurvivalAt, survival_at
 from kmeta.methods.meta.tau2 import TAU2
 
-__all__ = ["TAU2", "MetaFit", "random_effects"]
+__all__ = [
+    "TAU2",
+    "MetaFit",
+    "Prediction",
+    "SurvivalAt",
+    "common_effect",
+    "multilevel",
+    "random_effects",
+    "survival_at",
+]

@@ -1,8 +1,9 @@
-"""The random-effects model of k estimates."""
+"""The random-effects and the common-effect model of k estimates, with or without moderators."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,139 +11,306 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
-from kmeta.core.result import Result
-from kmeta.core.views import PlotViews
-from kmeta.methods.meta.scales import back_transform
-from kmeta.methods.meta.tau2 import TAU2
+from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
+from kmeta.methods.meta.fit import MetaFit
+from kmeta.methods.meta.inputs import estimates, labels_of, level_of, variance_of, weights_of
+from kmeta.methods.meta.moderators import design_matrix, omnibus
+from kmeta.methods.meta.prediction import prediction_df
+from kmeta.methods.meta.qprofile import q_profile
+from kmeta.methods.meta.sample import Sample, Weighted
+from kmeta.methods.meta.tau2 import TAU2, tau2_standard_error
 
+__all__ = ["MetaFit", "common_effect", "random_effects"]
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MetaFit(Result):
-    """Random-effects model of k estimates; mu, se and the intervals are on the analysis scale (log, logit).
-
-    `weights` in percent sum to 100. The prediction interval is NaN when k < 3. `effect*` are the same numbers on
-    the scale people read (HR, probability).
-    """
-
-    yi: Floats
-    vi: Floats
-    measure: str
-    method: str
-    test: str
-    level: float
-    mu: float
-    se: float
-    ci_low: float
-    ci_high: float
-    pi_low: float
-    pi_high: float
-    statistic: float
-    df: float
-    p_value: float
-    tau2: float
-    tau2_low: float
-    tau2_high: float
-    i2: float
-    h2: float
-    q: float
-    q_df: int
-    q_p: float
-    weights: Floats
-    converged: bool = True
-
-    plot = PlotViews(forest="kmeta.plots.forest:forest")
-
-    @property
-    def k(self) -> int:
-        """Number of estimates."""
-        return len(self.yi)
-
-    def on_scale(self, value: float) -> float:
-        """`value` of the analysis scale on the scale people read."""
-        return float(back_transform(self.measure)(np.asarray(value, dtype=float)))
-
-    @property
-    def effect(self) -> float:
-        """mu on the scale people read."""
-        return self.on_scale(self.mu)
-
-    @property
-    def effect_ci(self) -> tuple[float, float]:
-        """Confidence interval on the scale people read."""
-        return self.on_scale(self.ci_low), self.on_scale(self.ci_high)
-
-    @property
-    def effect_pi(self) -> tuple[float, float]:
-        """Prediction interval on the scale people read; NaN when k < 3."""
-        return self.on_scale(self.pi_low), self.on_scale(self.pi_high)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """One row: the pooled estimate."""
-        return [
-            {
-                "term": "mu",
-                "estimate": self.mu,
-                "se": self.se,
-                "ci_low": self.ci_low,
-                "ci_high": self.ci_high,
-                "tau2": self.tau2,
-                "k": self.k,
-            }
-        ]
+TESTS = {"z": "z", "t": "t", "hksj": "hksj", "adhoc": "hksj", "knha": "knha"}
+PREDICTION = ("test", "z", "t", "riley")
+Moderators = Mapping[str, ArrayLike] | ArrayLike
 
 
 def random_effects(
-    yi: ArrayLike, vi: ArrayLike, *, measure: str, tau2: str = "REML", test: str = "hksj", level: float = 0.95
+    yi: ArrayLike,
+    vi: ArrayLike,
+    *,
+    measure: str,
+    tau2: str | float = "REML",
+    test: str = "hksj",
+    mods: Moderators | None = None,
+    weights: ArrayLike | None = None,
+    level: float = 0.95,
+    pi: str = "test",
+    labels: Sequence[str] | None = None,
 ) -> MetaFit:
-    """Pool estimates `yi` with sampling variances `vi`; `tau2` names an estimator in TAU2."""
-    from scipy.stats import chi2, norm, t
+    """Pool estimates `yi` with sampling variances `vi`, both of shape (k,), on the analysis scale (log HR).
 
-    y, v = frozen(yi), frozen(vi)
-    if y.ndim != 1 or y.shape != v.shape or not len(y):
-        raise InputError(
-            f"yi has shape {y.shape}, vi {v.shape}", hint="two lists of equal length, at least one"
-        )
-    if not (v > 0).all():
-        row = int(np.argmin(v > 0))
-        raise InputError(f"vi[{row}] is {v[row]:g}, must be above 0", hint="vi is se**2, not a weight")
-    k = len(y)
-    between = TAU2[tau2](y, v) if k > 1 else 0.0
-    wi = 1 / (v + between)
-    mu = float(np.average(y, weights=wi))
-    se = float(wi.sum() ** -0.5)
-    df = float("inf")
-    if test == "hksj" and k > 1:
-        scale = float(np.sum(wi * (y - mu) ** 2) / (k - 1))
-        se, df = se * max(1.0, scale) ** 0.5, k - 1
-    crit = float(norm.ppf((1 + level) / 2) if np.isinf(df) else t.ppf((1 + level) / 2, df))
-    pi = float(t.ppf((1 + level) / 2, k - 1)) * (between + se**2) ** 0.5 if k >= 3 else float("nan")
-    w0 = 1 / v
-    q = float(np.sum(w0 * (y - np.average(y, weights=w0)) ** 2))
-    stat = mu / se
-    typical = (k - 1) * w0.sum() / (w0.sum() ** 2 - (w0**2).sum()) if k > 1 else float("nan")
+    tau2 : an estimator in TAU2 (DL, DLIT, EB, GENQ, HE, HS, HSk, ML, PM, PMM, REML, SJ, SJIT), or a number.
+    test : "hksj" Hartung-Knapp-Sidik-Jonkman, t with k - p df, its variance factor at least 1 (so never narrower
+        than z; metafor calls it "adhoc"); "knha" the same without that bound; "t"; "z".
+    mods : columns by name, or an array (k, q); an intercept is added unless a constant column is there.
+    weights : any fixed weights of the estimates, shape (k,), instead of 1 / (vi + tau2); the standard error is then
+        the sandwich that holds for them.
+    pi : reference of the prediction interval: "test" that of the test, "z", "t" with k - p df,
+        "riley" t with k - p - 1 df (k - 2 without moderators; one more when tau2 is given).
+    Raises InputError for data or options that cannot be used, ConvergenceError when tau2 does not settle.
+    Sources: Viechtbauer 2010, doi:10.18637/jss.v036.i03; Knapp & Hartung 2003, doi:10.1002/sim.1482; Higgins,
+    Thompson & Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x; Riley, Higgins & Deeks 2011,
+    doi:10.1136/bmj.d549.
+
+    >>> fit = random_effects([-0.5, -0.2, -0.9], [0.04, 0.02, 0.09], measure="HR")
+    >>> round(fit.effect, 3), [round(limit, 3) for limit in fit.effect_ci], fit.k
+    (0.628, [0.274, 1.438], 3)
+    """
+    y, v = estimates(yi, vi)
+    x, terms = design_matrix(mods, len(y))
+    return fit_model(
+        y,
+        v,
+        x,
+        terms,
+        measure=measure,
+        tau2=tau2,
+        test=_option(test, TESTS, "test"),
+        user=weights_of(weights, len(y)),
+        level=level_of(level),
+        pi=_option(pi, {name: name for name in PREDICTION}, "pi"),
+        labels=labels_of(labels, len(y)),
+    )
+
+
+def common_effect(
+    yi: ArrayLike,
+    vi: ArrayLike,
+    *,
+    measure: str,
+    test: str = "z",
+    mods: Moderators | None = None,
+    weights: ArrayLike | None = None,
+    level: float = 0.95,
+    labels: Sequence[str] | None = None,
+) -> MetaFit:
+    """The inverse-variance model with one true effect (tau2 held at 0); arguments as in `random_effects`.
+
+    I2 and H2 are those of Cochran's Q, and there is no prediction interval.
+    Source: Higgins & Thompson 2002, doi:10.1002/sim.1186.
+
+    >>> round(common_effect([-0.5, -0.2, -0.9], [0.04, 0.02, 0.09], measure="HR").mu, 4)
+    -0.3774
+    """
+    y, v = estimates(yi, vi)
+    x, terms = design_matrix(mods, len(y))
+    return fit_model(
+        y,
+        v,
+        x,
+        terms,
+        measure=measure,
+        tau2="CE",
+        test=_option(test, TESTS, "test"),
+        user=weights_of(weights, len(y)),
+        level=level_of(level),
+        pi="test",
+        labels=labels_of(labels, len(y)),
+    )
+
+
+def _option(given: str, allowed: Mapping[str, str], where: str) -> str:
+    if given not in allowed:
+        raise InputError(f"no {where} is named {given!r}", where=where, hint="one of " + ", ".join(allowed))
+    return allowed[given]
+
+
+def estimate_tau2(
+    tau2: str | float, y: Floats, v: Floats, x: Floats | None, user: Floats | None
+) -> tuple[str, float]:
+    """(name of the method, tau2). "CE" and one estimate alone give 0."""
+    if not isinstance(tau2, str):
+        return "fixed", variance_of(tau2)
+    if tau2 == "CE":
+        return "CE", 0.0
+    estimator = TAU2[tau2]
+    if len(y) <= (1 if x is None else x.shape[1]):
+        return tau2, 0.0
+    if tau2 == "GENQ":
+        return tau2, estimator(y, v, x, user)
+    return tau2, float(estimator(y, v) if x is None else estimator(y, v, x))
+
+
+def fit_model(
+    y: Floats,
+    v: Floats,
+    x: Floats | None,
+    terms: tuple[str, ...],
+    *,
+    measure: str,
+    tau2: str | float,
+    test: str,
+    user: Floats | None,
+    level: float,
+    pi: str,
+    labels: tuple[str, ...],
+) -> MetaFit:
+    k, p = len(y), 1 if x is None else x.shape[1]
+    method, between = estimate_tau2(tau2, y, v, x, user)
+    beta, vcov, fixed, weights = _coefficients(y, v, x, between, user)
+    df_resid = k - p
+    warnings = _warnings(k, p, v, method, x)
+    if df_resid < 1:
+        test = "z"  # nothing is left to estimate a spread from
+    factor = 1.0
+    if test in ("hksj", "knha"):
+        resid = y - (beta[0] if x is None else x @ beta)
+        factor = float(np.sum(resid * resid / (v + between))) / df_resid
+        factor = max(1.0, factor) if test == "hksj" else factor
+        vcov = vcov * factor
+    df = math.inf if test == "z" else float(df_resid)
+    mu, se = float(beta[0]), math.sqrt(float(vcov[0, 0]))
+    crit = quantile(level, df)
+    half = math.nan
+    if x is None and method != "CE" and k >= 3:
+        reference = prediction_df(df, k - p, method, pi)
+        half = quantile(level, reference) * math.sqrt(se * se + between)
+    statistic = mu / se if se > 0 else math.copysign(math.inf, mu) if mu else math.nan
     return MetaFit(
         yi=y,
         vi=v,
         measure=measure,
-        method=tau2,
+        method=method,
         test=test,
         level=level,
         mu=mu,
         se=se,
         ci_low=mu - crit * se,
         ci_high=mu + crit * se,
-        pi_low=mu - pi,
-        pi_high=mu + pi,
-        statistic=stat,
+        pi_low=mu - half,
+        pi_high=mu + half,
+        statistic=statistic,
         df=df,
-        p_value=float(2 * (norm.sf(abs(stat)) if np.isinf(df) else t.sf(abs(stat), df))),
+        p_value=two_sided(statistic, df),
         tau2=between,
-        tau2_low=float("nan"),
-        tau2_high=float("nan"),
-        i2=between / (between + typical) if k > 1 else 0.0,
-        h2=(between + typical) / typical if k > 1 else 1.0,
-        q=q,
-        q_df=k - 1,
-        q_p=float(chi2.sf(q, k - 1)) if k > 1 else 1.0,
-        weights=frozen(100 * wi / wi.sum()),
+        weights=weights,
+        labels=labels,
+        model="common" if method == "CE" else "random",
+        pi=pi,
+        user_weights=user,
+        terms=terms,
+        x=x,
+        beta=None if x is None else frozen(beta),
+        vcov=None if x is None else frozen(vcov),
+        sigma2=(between,),
+        warnings=warnings,
+        **_heterogeneity(y, v, x, fixed, between, method, user, level),
+        **(
+            _moderation(y, v, x, terms, beta, vcov, df, method, between, user, fixed) if x is not None else {}
+        ),
     )
+
+
+def _coefficients(
+    y: Floats, v: Floats, x: Floats | None, tau2: float, user: Floats | None
+) -> tuple[Floats, Floats, Weighted, Floats]:
+    """Coefficients, their model-based covariance, the common-effect fit and the weights in percent."""
+    sample = Sample(y, v, x)
+    fixed = Weighted(sample, 1 / sample.v)
+    scaled = tau2 / sample.unit**2
+    unit2 = sample.unit**2
+    if x is None:
+        w = 1 / (v + tau2) if user is None else user
+        share = w / float(w.sum())
+        shown = frozen(100 * share)
+        origin = y[sample.first]
+        mu = float(origin) + float(share @ (y - origin))
+        precision = float(np.sum(1 / (sample.v + scaled)))
+        variance = unit2 / precision if user is None else float((share * share) @ (v + tau2))
+        return np.array([mu]), np.array([[variance]]), fixed, shown
+    assert sample.x is not None  # noqa: S101
+    assert sample.r is not None  # noqa: S101
+    fit = fixed if tau2 == 0 and user is None else Weighted(sample, 1 / (sample.v + scaled))
+    covariance = np.asarray(fit.inverse)
+    gamma = np.asarray(fit.mu)
+    if user is not None:
+        wx = sample.x * (user / user.max())[:, None]
+        bread = np.linalg.inv(sample.x.T @ wx)
+        gamma = bread @ (wx.T @ sample.y)
+        covariance = bread @ (wx.T @ (wx * (sample.v + scaled)[:, None])) @ bread
+    back = np.linalg.inv(sample.r)
+    w = 1 / (v + tau2) if user is None else user
+    return back @ gamma * sample.unit, back @ covariance @ back.T * unit2, fixed, frozen(100 * w / w.sum())
+
+
+def _heterogeneity(
+    y: Floats,
+    v: Floats,
+    x: Floats | None,
+    fixed: Weighted,
+    tau2: float,
+    method: str,
+    user: Floats | None,
+    level: float,
+) -> dict[str, Any]:
+    """Cochran's Q, I2, H2 and what is known of tau2's precision."""
+    k, p = fixed.sample.k, fixed.sample.p
+    df = k - p
+    if df < 1:
+        blank = dict.fromkeys(("tau2_low", "tau2_high", "tau2_se", "vt", "i2", "h2"), math.nan)
+        return {"q": 0.0, "q_df": 0, "q_p": 1.0, **blank}
+    vt = df / fixed.trace() * fixed.sample.unit**2
+    if method == "CE":
+        h2 = fixed.q / df
+        i2 = max(0.0, (fixed.q - df) / fixed.q) if fixed.q > 0 else 0.0
+        low = high = tau2_se = math.nan
+    else:
+        h2, i2 = tau2 / vt + 1, tau2 / (tau2 + vt)
+        low, high = q_profile(y, v, x, level)
+        tau2_se = tau2_standard_error(method, tau2, y, v, x, user)
+    return {
+        "q": fixed.q,
+        "q_df": df,
+        "q_p": chi2_tail(fixed.q, df),
+        "vt": vt,
+        "i2": i2,
+        "h2": h2,
+        "tau2_low": low,
+        "tau2_high": high,
+        "tau2_se": tau2_se,
+    }
+
+
+def _moderation(
+    y: Floats,
+    v: Floats,
+    x: Floats,
+    terms: tuple[str, ...],
+    beta: Floats,
+    vcov: Floats,
+    df: float,
+    method: str,
+    tau2: float,
+    user: Floats | None,
+    fixed: Weighted,
+) -> dict[str, Any]:
+    """Omnibus test of all coefficients but the intercept, and the share of heterogeneity explained."""
+    tested = [i for i, term in enumerate(terms) if term != "intercept"] or [0]
+    qm, qm_df, qm_p = omnibus(beta, vcov, tested, df)
+    r2 = math.nan
+    if "intercept" in terms and len(terms) > 1:
+        if method == "CE":
+            null = Sample(y, v)
+            h2 = Weighted(null, 1 / null.v).q / (len(y) - 1)
+            rest = fixed.q / (len(y) - len(terms)) if len(y) > len(terms) else math.nan
+            r2 = max(0.0, 1 - rest / h2) if h2 > 0 else 0.0
+        elif method != "fixed":
+            null_tau2 = estimate_tau2(method, y, v, None, user)[1]
+            r2 = max(0.0, (null_tau2 - tau2) / null_tau2) if null_tau2 > 0 else 0.0
+    return {"qm": qm, "qm_df": qm_df, "qm_p": qm_p, "r2": r2}
+
+
+def _warnings(k: int, p: int, v: Floats, method: str, x: Floats | None) -> tuple[str, ...]:
+    said = []
+    if k == 1:
+        said.append("one estimate: the study's own result with a z interval, nothing is pooled")
+    elif k <= p:
+        said.append("as many coefficients as estimates: heterogeneity cannot be estimated")
+    elif k == 2 and x is None and method != "CE":
+        said.append("two estimates: tau2 is hardly known and no prediction interval is given")
+    if x is not None and v.max() / v.min() > 1e10:
+        said.append("the variances differ by more than ten orders of magnitude: coefficients may lose digits")
+    return tuple(said)

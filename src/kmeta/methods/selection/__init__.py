@@ -1,1 +1,27 @@
 """Which estimates enter a synthesis, and why the others do not."""
+
+from kmeta.methods.selection.policy import DEFAULT, ORIENTATION, Policy
+from kmeta.methods.selection.questions import (
+    RULES,
+    select_comparisons,
+    select_medians,
+    select_survival,
+    select_trials,
+)
+from kmeta.methods.selection.rows import Contrast, Exclusion, Row, Rule, Selection
+
+__all__ = [
+    "DEFAULT",
+    "ORIENTATION",
+    "RULES",
+    "Contrast",
+    "Exclusion",
+    "Policy",
+    "Row",
+    "Rule",
+    "Selection",
+    "select_comparisons",
+    "select_medians",
+    "select_survival",
+    "select_trials",
+]

@@ -1,1 +1,5 @@
-"""Survival analysis of individual data."""
+"""Survival analysis of individual data: times and events -> curves."""
+
+from kmeta.methods.survival.kaplan_meier import KaplanMeier, SurvivalCurve, kaplan_meier
+
+__all__ = ["KaplanMeier", "SurvivalCurve", "kaplan_meier"]

@@ -7,8 +7,12 @@ from typing import Any
 
 from kmeta.core.result import Result
 from kmeta.methods.meta.random_effects import MetaFit
+from kmeta.methods.selection.policy import DEFAULT, Policy
+from kmeta.methods.selection.rows import Exclusion
 from kmeta.review.estimate import PublishedResult
 from kmeta.review.protocol import Analysis
+
+__all__ = ["Exclusion", "Line", "Pool", "Sensitivity", "SubgroupTest", "Synthesis"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,20 +99,23 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exclusion:
-    """One value that was looked at and left out: by which rule, in words a reader understands."""
+class SubgroupTest:
+    """Whether the pools differ: Q between them, its degrees of freedom and p; `basis` says how it was had."""
 
-    study_id: str
-    arm_id: str
-    rule: str
-    reason: str
-    estimate: float | None = None
-    treatment_class: str = ""
+    q: float
+    df: int
+    p: float
+    basis: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Synthesis(Result):
-    """One planned analysis, done. `overall` pools all pools' rows where the plan allows it (trials), else None."""
+    """One planned analysis, done. `overall` pools all pools' rows where the plan allows it (trials), else None.
+
+    Every value of the evidence is looked at once: it is a line of a pool, or in `excluded`, or in `out_of_scope`
+    (another outcome, kind, time or class: it answers another question). `direct` holds comparisons of two treatment
+    classes, to be shown beside the pools and never pooled with them. `policy` names the switches that were used.
+    """
 
     plan: Analysis
     measure: str
@@ -118,6 +125,10 @@ class Synthesis(Result):
     excluded: tuple[Exclusion, ...] = ()
     model: str = ""
     notes: tuple[str, ...] = ()
+    direct: tuple[Pool, ...] = ()
+    out_of_scope: tuple[Exclusion, ...] = ()
+    subgroup_test: SubgroupTest | None = None
+    policy: Policy = DEFAULT
 
     @property
     def name(self) -> str:

@@ -1,0 +1,173 @@
+"""The model with each estimate left out in turn, and of the estimates as they came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kmeta.core.arrays import Floats, frozen
+from kmeta.core.errors import InputError
+from kmeta.core.result import Result
+from kmeta.methods.meta.fit import MetaFit
+from kmeta.methods.meta.inputs import numbers
+from kmeta.methods.meta.scales import back_transform
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Refits(Result):
+    """The same model on parts of its data, one a label; on the analysis scale, i2 a fraction."""
+
+    kind: str
+    measure: str
+    labels: tuple[str, ...]
+    k: tuple[int, ...]
+    mu: Floats
+    se: Floats
+    ci_low: Floats
+    ci_high: Floats
+    p_value: Floats
+    tau2: Floats
+    i2: Floats
+    q: Floats
+    q_p: Floats
+
+    @property
+    def effect(self) -> Floats:
+        """mu on the scale people read."""
+        return back_transform(self.measure)(self.mu)
+
+    @property
+    def effect_ci(self) -> tuple[Floats, Floats]:
+        """Confidence limits on the scale people read."""
+        back = back_transform(self.measure)
+        return back(self.ci_low), back(self.ci_high)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a refit, both scales."""
+        low, high = self.effect_ci
+        columns: dict[str, Sequence[Any]] = {
+            "label": self.labels,
+            "k": self.k,
+            "mu": self.mu.tolist(),
+            "se": self.se.tolist(),
+            "ci_low": self.ci_low.tolist(),
+            "ci_high": self.ci_high.tolist(),
+            "p_value": self.p_value.tolist(),
+            "effect": self.effect.tolist(),
+            "effect_low": low.tolist(),
+            "effect_high": high.tolist(),
+            "tau2": self.tau2.tolist(),
+            "i2": self.i2.tolist(),
+            "q": self.q.tolist(),
+            "q_p": self.q_p.tolist(),
+        }
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def refit(fit: MetaFit, rows: Sequence[int]) -> MetaFit:
+    """The same model on the estimates `rows` (indices)."""
+    keep = np.asarray(rows, dtype=int)
+    labels = [fit.labels[i] for i in rows]
+    if fit.model == "multilevel":
+        from kmeta.methods.meta.multilevel import multilevel
+
+        return multilevel(
+            fit.yi[keep],
+            fit.vi[keep],
+            groups=[fit.groups[i] for i in rows],
+            measure=fit.measure,
+            method=fit.method,
+            structure="nested" if len(fit.structure) == 2 else "study",
+            test=fit.test,
+            df="containment" if fit.df != fit.k - 1 else "residual",
+            level=fit.level,
+            pi=fit.pi,
+            labels=labels,
+        )
+    from kmeta.methods.meta.random_effects import fit_model
+
+    return fit_model(
+        fit.yi[keep],
+        fit.vi[keep],
+        None,
+        fit.terms,
+        measure=fit.measure,
+        tau2=fit.tau2 if fit.method == "fixed" else fit.method,
+        test=fit.test,
+        user=None if fit.user_weights is None else fit.user_weights[keep],
+        level=fit.level,
+        pi=fit.pi,
+        labels=tuple(labels),
+    )
+
+
+def leave_one_out(fit: MetaFit) -> Refits:
+    """Refits without each estimate, or without each study of a multilevel model; needs two of them."""
+    fit.need_no_moderators("leave_one_out")
+    members = _members(fit)
+    if len(members) < 2:
+        raise InputError("one study: nothing remains when it is left out", where="leave_one_out")
+    fits = [
+        refit(fit, [i for i in range(fit.k) if i not in left_out])
+        for left_out in (set(rows) for rows in members.values())
+    ]
+    return _gather("leave one out", list(members), fits)
+
+
+def cumulative(fit: MetaFit, order: ArrayLike | None = None) -> Refits:
+    """Refits of the first estimate, the first two, ...; ties in `order` stay as they came."""
+    fit.need_no_moderators("cumulative")
+    members = _members(fit)
+    names = list(members)
+    if order is not None:
+        values = numbers(order, "order")
+        if values.size != fit.k:
+            raise InputError(
+                f"{values.size} values for {fit.k} estimates", where="order", hint="one for each"
+            )
+        names.sort(key=lambda name: min(values[i] for i in members[name]))
+    fits, taken = [], list[int]()
+    for name in names:
+        taken += members[name]
+        fits.append(refit(fit, sorted(taken) if order is None else taken))
+    return _gather("cumulative", names, fits)
+
+
+def _members(fit: MetaFit) -> dict[str, list[int]]:
+    """Rows that are left out or added together, by name."""
+    if fit.model != "multilevel":
+        names = (
+            fit.labels
+            if len(set(fit.labels)) == fit.k
+            else tuple(f"{label} [{i + 1}]" for i, label in enumerate(fit.labels))
+        )
+        return {name: [i] for i, name in enumerate(names)}
+    members: dict[str, list[int]] = {}
+    for i, group in enumerate(fit.groups):
+        members.setdefault(group, []).append(i)
+    return members
+
+
+def _gather(kind: str, labels: list[str], fits: list[MetaFit]) -> Refits:
+    def column(name: str) -> Floats:
+        return frozen([getattr(fit, name) for fit in fits])
+
+    return Refits(
+        kind=kind,
+        measure=fits[0].measure,
+        labels=tuple(labels),
+        k=tuple(fit.k for fit in fits),
+        mu=column("mu"),
+        se=column("se"),
+        ci_low=column("ci_low"),
+        ci_high=column("ci_high"),
+        p_value=column("p_value"),
+        tau2=column("tau2"),
+        i2=column("i2"),
+        q=column("q"),
+        q_p=column("q_p"),
+    )

@@ -1,0 +1,132 @@
+"""A fit as R code: the data inline, the metafor call, and what it should print."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from kmeta.core.errors import InputError
+from kmeta.methods.meta.fit import MetaFit
+from kmeta.methods.meta.scales import LOG_MEASURES, LOGIT_MEASURES
+
+TESTS = {"z": "z", "t": "t", "hksj": "adhoc", "knha": "knha"}
+METAFOR = frozenset(
+    ["DL", "DLIT", "EB", "EE", "GENQ", "HE", "HS", "HSk", "ML", "PM", "PMM", "REML", "SJ", "SJIT"]
+)
+METHODS = {"CE": "EE", "fixed": "REML"}
+CONTROL = "control = list(threshold = 1e-12, tol = 1e-12, maxiter = 20000)"
+
+
+def r_script(fit: MetaFit) -> str:
+    """R code that repeats the fit with metafor (4.0 or later for every option; 3.8 for most).
+
+    Raises InputError for an estimator of tau2 that metafor does not have.
+    """
+    lines = ["library(metafor)", "", *_data(fit), "", *_call(fit), "print(res)", *_intervals(fit), ""]
+    low, high = fit.ci_low, fit.ci_high
+    lines.append(f"# kmeta: mu {fit.mu!r}, se {fit.se!r}, interval {low!r} to {high!r}, tau2 {fit.tau2!r}")
+    return "\n".join(lines) + "\n"
+
+
+def _text(value: str) -> str:
+    """An R string literal; control characters and quotes escaped."""
+    out = []
+    for letter in value:
+        if letter in '\\"':
+            out.append("\\" + letter)
+        elif letter.isprintable():
+            out.append(letter)
+        else:
+            out.append(f"\\U{{{ord(letter):x}}}" if ord(letter) else "")
+    return '"' + "".join(out) + '"'
+
+
+def _vector(cells: Iterable[str]) -> str:
+    lines, line = [], ""
+    for cell in cells:
+        if len(line) + len(cell) > 90:
+            lines.append(line)
+            line = ""
+        line += ("" if not line else " ") + cell + ","
+    lines.append(line)
+    return "c(" + "\n    ".join(lines).rstrip(",") + ")"
+
+
+def _data(fit: MetaFit) -> list[str]:
+    columns = {
+        "label": _vector(map(_text, fit.labels)),
+        "yi": _vector(map(repr, fit.yi.tolist())),
+        "vi": _vector(map(repr, fit.vi.tolist())),
+    }
+    if fit.groups:
+        columns["study"] = _vector(map(_text, fit.groups))
+        columns["arm"] = f"seq_len({fit.k})"
+    if fit.user_weights is not None:
+        columns["weight"] = _vector(map(repr, fit.user_weights.tolist()))
+    lines = ["dat <- data.frame("]
+    lines += [f"  {name} = {values}," for name, values in columns.items()]
+    lines += ["  stringsAsFactors = FALSE)"]
+    if fit.x is not None:
+        names = _vector(map(_text, fit.terms))
+        for j, _ in enumerate(fit.terms):
+            lines.append(f"x{j} <- {_vector(map(repr, fit.x[:, j].tolist()))}")
+        lines.append(
+            f"X <- cbind({', '.join(f'x{j}' for j in range(len(fit.terms)))}); colnames(X) <- {names}"
+        )
+    return lines
+
+
+def _call(fit: MetaFit) -> list[str]:
+    level = f"level = {100 * fit.level:g}"
+    if _nested(fit):
+        containment = fit.df == fit.k_groups - 1
+        dfs = ', dfs = "contain"' if fit.test == "t" and containment else ""
+        random = "study/arm" if len(fit.structure) == 2 else "study"
+        return [
+            f"res <- rma.mv(yi, vi, random = ~ 1 | {random}, data = dat, slab = label,",
+            f'  method = "{fit.method}", test = "{fit.test}"{dfs}, {level},',
+            '  control = list(optimizer = "optim", optmethod = "BFGS", reltol = 1e-14, maxit = 2000))',
+        ]
+    method = METHODS.get(fit.method, fit.method)
+    if method not in METAFOR:
+        raise InputError(f"metafor has no estimator named {fit.method!r}", where="tau2")
+    options = [f'method = "{method}"', f'test = "{TESTS[fit.test]}"', level]
+    if fit.method == "fixed":
+        options.append(f"tau2 = {fit.tau2!r}")
+    if fit.user_weights is not None:
+        options.append("weights = weight")
+    elif method == "GENQ":
+        options.append("weights = 1 / vi")
+    if fit.x is not None:
+        options.append("mods = X, intercept = FALSE")
+    return ["res <- rma(yi, vi, data = dat, slab = label, " + ", ".join(options) + ",", f"  {CONTROL})"]
+
+
+def _nested(fit: MetaFit) -> bool:
+    """Whether the model has two variances that can be told apart."""
+    return fit.model == "multilevel" and fit.k_groups < fit.k
+
+
+def _intervals(fit: MetaFit) -> list[str]:
+    lines = []
+    back = "exp" if fit.measure in LOG_MEASURES else "plogis" if fit.measure in LOGIT_MEASURES else ""
+    if fit.beta is not None:
+        return ["anova(res, btt = 2:res$p)"] if "intercept" in fit.terms and len(fit.terms) > 1 else []
+    if fit.model == "random" and not math.isnan(fit.tau2_low) and fit.method != "GENQ":
+        lines.append("confint(res)  # Q-profile interval of tau2")
+    if not math.isnan(fit.pi_low):
+        left = fit.k_groups - 1 if fit.model == "multilevel" else fit.k - 1
+        quantiles = {
+            "test": "qnorm(p)" if math.isinf(fit.df) else f"qt(p, {fit.df:g})",
+            "z": "qnorm(p)",
+            "t": f"qt(p, {left})",
+            "riley": f"qt(p, {left - 1})",
+        }
+        lines.append(f"p <- {(1 + fit.level) / 2!r}")
+        lines.append("total <- " + ("sum(res$sigma2)" if _nested(fit) else "res$tau2"))
+        lines.append(f"pi <- c(coef(res)) + c(-1, 1) * {quantiles[fit.pi]} * sqrt(res$se^2 + total)")
+        lines.append("pi  # prediction interval")
+    if back:
+        shown = "pi" if not math.isnan(fit.pi_low) else "NULL"
+        lines.append(f"{back}(c(coef(res), res$ci.lb, res$ci.ub, {shown}))  # on the natural scale")
+    return lines

@@ -1,0 +1,133 @@
+"""Pooled survival probability at one time, by treatment class."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kmeta.core.errors import InputError
+from kmeta.core.result import Result
+from kmeta.methods.effects.effect_sizes import effect_sizes
+from kmeta.methods.meta.fit import MetaFit
+from kmeta.methods.meta.inputs import labels_of, numbers
+from kmeta.methods.meta.multilevel import multilevel
+from kmeta.methods.meta.random_effects import random_effects
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class SurvivalAt(Result):
+    """Pooled survival at `time` (the unit of the data), one fit a class; differences between classes of single arms
+    are associations, never effects.
+    """
+
+    time: float
+    classes: tuple[str, ...]
+    fits: tuple[MetaFit, ...]
+
+    def __getitem__(self, name: str) -> MetaFit:
+        """The fit of one class; InputError when there is none."""
+        if name not in self.classes:
+            raise InputError(f"no class is named {name!r}", where="classes", hint=", ".join(self.classes))
+        return self.fits[self.classes.index(name)]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a class, probabilities 0-1."""
+        return [
+            {
+                "class": name,
+                "time": self.time,
+                "arms": fit.k,
+                "studies": fit.k_groups,
+                "survival": fit.effect,
+                "ci_low": fit.effect_ci[0],
+                "ci_high": fit.effect_ci[1],
+                "pi_low": fit.effect_pi[0],
+                "pi_high": fit.effect_pi[1],
+                "tau2": fit.tau2,
+                "i2": fit.i2,
+            }
+            for name, fit in zip(self.classes, self.fits, strict=True)
+        ]
+
+
+def survival_at(
+    survival: ArrayLike,
+    n: ArrayLike,
+    *,
+    time: float,
+    groups: Sequence[object] | None = None,
+    classes: Sequence[str] | None = None,
+    model: str = "logit-normal",
+    tau2: str = "REML",
+    test: str = "hksj",
+    level: float = 0.95,
+    pi: str = "test",
+    labels: Sequence[str] | None = None,
+) -> SurvivalAt:
+    """Pool survival probabilities at `time` on the logit scale, within each class on its own.
+
+    survival : probabilities 0-1, shape (k,). n : effective sample sizes (see `effective_sample_size`), shape (k,).
+    groups : the study of each arm. Where a study gives several arms of a class, its class is fitted with
+        `multilevel` (test "t" on m - 1 df for every test but "z"; tau2 "REML" or "ML"), else with `random_effects`.
+    classes : the treatment class of each arm; None puts all in one class named "all". Order of first appearance.
+    model : "logit-normal": logit(S) with variance 1 / (n S (1 - S)); 0.5 is added to both cells of an arm with S of
+        0 or 1, and said in the fit's warnings.
+    Raises InputError for unusable numbers or options, ConvergenceError when a variance does not settle.
+    Source: Schwarzer & Ruecker 2022, doi:10.1007/978-1-0716-1566-9_10 (proportions); Konstantopoulos 2011,
+    doi:10.1002/jrsm.35 (several arms of a study).
+
+    >>> found = survival_at([0.7, 0.8, 0.6, 0.4], [50, 30, 80, 60], time=60, classes=["A", "A", "A", "B"])
+    >>> found.classes, round(found["A"].effect, 2), found["B"].k
+    (('A', 'B'), 0.68, 1)
+    """
+    if model != "logit-normal":
+        raise InputError(f"no model is named {model!r}", where="model", hint="logit-normal")
+    s = numbers(survival, "survival")
+    size = numbers(n, "n")
+    k = len(s)
+    when = float(numbers([time], "time")[0])
+    if when < 0:
+        raise InputError(f"time is {when:g}", where="time", hint="0 or later")
+    effects = effect_sizes("PLO", probability=s, n_effective=size)
+    names = labels_of(classes, k) if classes is not None else ("all",) * k
+    shown = labels_of(labels, k)
+    studies = labels_of([str(group) for group in groups], k) if groups is not None else None
+    order = tuple(dict.fromkeys(names))
+    fits = []
+    for name in order:
+        rows = [i for i in range(k) if names[i] == name]
+        fit = _pool(
+            effects.yi[rows],
+            effects.vi[rows],
+            None if studies is None else [studies[i] for i in rows],
+            tau2=tau2,
+            test=test,
+            level=level,
+            pi=pi,
+            labels=[shown[i] for i in rows],
+        )
+        hit = [shown[i] for i in rows if effects.notes[i]]
+        if hit:
+            said = "0.5 added to both cells where survival is 0 or 1: " + ", ".join(hit)
+            fit = dataclasses.replace(fit, warnings=(*fit.warnings, said))
+        fits.append(fit)
+    return SurvivalAt(time=when, classes=order, fits=tuple(fits))
+
+
+def _pool(
+    yi: np.ndarray[Any, Any],
+    vi: np.ndarray[Any, Any],
+    studies: list[str] | None,
+    *,
+    tau2: str,
+    test: str,
+    **options: Any,
+) -> MetaFit:
+    if studies is not None and len(set(studies)) < len(studies):
+        kind = "z" if test == "z" else "t"
+        return multilevel(yi, vi, groups=studies, measure="PLO", method=tau2, test=kind, **options)
+    return random_effects(yi, vi, measure="PLO", tau2=tau2, test=test, **options)

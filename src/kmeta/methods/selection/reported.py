@@ -1,0 +1,69 @@
+"""What a printed comparison says beyond its estimate: its standard error, an exact p value, numbers of events."""
+
+from __future__ import annotations
+
+import math
+import re
+from statistics import NormalDist
+
+from kmeta.review.estimate import Comparison
+from kmeta.review.vocabulary import meanings, normalised
+
+_BY_ARM = re.compile(r"\b(\d+) (?:v|vs|versus|and|against) (\d+) (?:events|deaths|progressions)\b")
+_TOTAL = re.compile(r"\b(\d+) (?:events|deaths|progressions)\b")
+
+
+def events_printed(comparison: Comparison) -> tuple[int, ...] | None:
+    """Events of arm a and b, or of both together; None where none are printed.
+
+    >>> events_printed(Comparison(study_id="s", arm_a="a", arm_b="b", outcome="PFS", measure="HR",
+    ...                           flag="update; 30 v 78 events"))
+    (30, 78)
+    """
+    text = normalised(f"{comparison.flag}; {comparison.adjustment}")
+    if found := _BY_ARM.search(text):
+        return int(found[1]), int(found[2])
+    return (int(total[1]),) if (total := _TOTAL.search(text)) else None
+
+
+def exact_p(comparison: Comparison) -> float | None:
+    """The two-sided p value where one is printed as a value, not as a bound ("<0.001") nor as one-sided."""
+    if {"one_sided"} & (meanings(comparison.flag) | meanings(comparison.adjustment)):
+        return None
+    try:
+        p = float(comparison.p_value)
+    except ValueError:
+        return None
+    return p if 0 < p < 1 else None
+
+
+def has_interval(comparison: Comparison) -> bool:
+    """Whether both limits of a ratio are printed and can be limits."""
+    low, high = comparison.ci_low, comparison.ci_high
+    return low is not None and high is not None and 0 < low < high
+
+
+def log_standard_error(comparison: Comparison) -> float | None:
+    """Standard error of the log of a printed ratio; None where the source does not let one have it.
+
+    From the interval at its level: (ln U - ln L)/(2 z). Else from an exact two-sided p value and the events, both
+    printed: 1/sqrt(V) with V = d1 d0/(d1 + d0) by arm or d/4 in all, used only where it is within a quarter of
+    |ln HR|/z(p), the standard error that the p value alone implies. Source: Parmar 1998; Tierney 2007,
+    doi:10.1186/1745-6215-8-16.
+
+    >>> round(log_standard_error(Comparison(study_id="s", arm_a="a", arm_b="b", outcome="PFS", measure="HR",
+    ...                                     estimate=0.47, ci_low=0.30, ci_high=0.73)), 3)
+    0.227
+    """
+    if comparison.estimate is None or comparison.estimate <= 0:
+        return None
+    low, high = comparison.ci_low, comparison.ci_high
+    if low is not None and high is not None and 0 < low < high:
+        return (math.log(high) - math.log(low)) / (2 * NormalDist().inv_cdf((1 + comparison.level) / 2))
+    p, events = exact_p(comparison), events_printed(comparison)
+    if p is None or events is None or min(events) == 0 or comparison.estimate == 1:
+        return None
+    v = events[0] * events[1] / sum(events) if len(events) == 2 else events[0] / 4
+    implied = abs(math.log(comparison.estimate)) / NormalDist().inv_cdf(1 - p / 2)
+    se: float = v**-0.5
+    return se if 0.75 <= se / implied <= 1.25 else None
