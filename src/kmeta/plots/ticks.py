@@ -152,6 +152,9 @@ def linear_axis(values: Iterable[float], *, most: int = 5, hold: Iterable[float]
         low, high = low - pad, high + pad
     step = nice_step(high - low, most)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    if last - first > most:
+        step = nice_step((last - first) * step, most)
+        first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     digits = 6 - math.floor(math.log10(step))
     ticks = tuple(round(n * step, digits) + 0.0 for n in range(first, last + 1))
     return Axis(ticks[0], ticks[-1], ticks)
@@ -171,4 +174,4 @@ def time_axis(last: float) -> Axis:
     steps = (0.25, 0.5, 1, 3, 6, 12, 24, 36, 60, 120)
     step = next((s for s in steps if last / s <= 10), nice_step(last, 10))
     count = max(1, math.ceil(last / step - 1e-9))
-    return Axis(0.0, count * step, tuple(step * n for n in range(count + 1)))
+    return Axis(0.0, float(count * step), tuple(float(step * n) for n in range(count + 1)))
