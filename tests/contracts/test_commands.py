@@ -13,6 +13,7 @@ from kmeta.cli.app import app
 COMMANDS = typer.main.get_command(app).commands
 # Commands that read a project where they stand, with the words they need besides.
 NEED_A_PROJECT = {
+    "amend": [],
     "status": [],
     "check": [],
     "analyse": [],
