@@ -38,7 +38,6 @@ _TABLE: dict[str, tuple[str, tuple[str, ...]]] = {
             r"\bselected by (?:their )?(?:response|benefit)\b",
             r"\binitial response to\b",
             r"\bbenefit(?:t?ed)? (?:at least |for |of )?(?:>=? ?)?\d+ (?:months|years)\b",
-            r"\bin \d+ with (?:an? )?(?:\w+ )?response\b",
         ),
     ),
     "conditional": (
