@@ -61,7 +61,10 @@ def test_no_other_definition_gives_all_printed_prediction_intervals(reference):
     printed, found = [], []
     for row in ROWS:
         if row.get("pi"):
-            plan, policy = replace(PLAN, classes=(row["class"],)), replace(policy_of(row), prediction=reference)
+            plan, policy = (
+                replace(PLAN, classes=(row["class"],)),
+                replace(policy_of(row), prediction=reference),
+            )
             fit = synthesise_survival(evidence(), PROTOCOL, plan, policy).pools[0].fit
             printed.append(row["pi"])
             found.append([percent(limit, 0) for limit in fit.effect_pi])

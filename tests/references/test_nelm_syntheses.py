@@ -22,7 +22,9 @@ CLASSES = ("resection", "transplantation", "locoregional", "systemic", "conserva
 MTOR, MKI, SSA = "mTOR inhibitor", "Multikinase inhibitor", "Somatostatin analogue"
 
 
-def drug(name: str, group: str = "", *, words: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> Treatment:
+def drug(
+    name: str, group: str = "", *, words: tuple[str, ...] = (), without: tuple[str, ...] = ()
+) -> Treatment:
     return Treatment(
         name=name, treatment_class="systemic", words=words or (name,), without=without, group=group
     )
@@ -41,7 +43,12 @@ TREATMENTS = (
 )
 TARGETED = ("everolimus", "sunitinib", "surufatinib", "cabozantinib")
 TRIALS = Analysis(
-    name="pfs", kind="hazard_ratio", outcomes=("PFS",), experimental=TARGETED, control=("placebo",), year_to=2025
+    name="pfs",
+    kind="hazard_ratio",
+    outcomes=("PFS",),
+    experimental=TARGETED,
+    control=("placebo",),
+    year_to=2025,
 )
 PLANS = (
     Analysis(name="os60", kind="survival_at", outcomes=("OS",), time_months=60, classes=CLASSES),
@@ -192,7 +199,11 @@ def test_the_acceptance_case_has_its_trials_and_weights():
     groups = {p.name: p for p in done()["pfs"].pools}
     assert groups[MTOR].fit is None
     assert "two trials" in groups[MTOR].remark
-    assert [f"{x:.2f}" for x in (groups[MKI].fit.effect, *groups[MKI].fit.effect_ci)] == ["0.43", "0.27", "0.68"]
+    assert [f"{x:.2f}" for x in (groups[MKI].fit.effect, *groups[MKI].fit.effect_ci)] == [
+        "0.43",
+        "0.27",
+        "0.68",
+    ]
     lowest = next(row for row in overall.sensitivity if "lowest" in row.label)
     assert "sanet_ep" in lowest.label
     assert [f"{x:.2f}" for x in (lowest.fit.effect, *lowest.fit.effect_ci)] == ["0.39", "0.31", "0.50"]
@@ -231,7 +242,9 @@ def test_time_to_progression_counts_only_where_the_plan_lists_it():
 
 def test_final_survival_comes_before_interim():
     plan = replace(TRIALS, outcomes=("OS",), experimental=(*TARGETED, "octreotide 30"))
-    lines = {line.study_id: line for line in synthesise_hazard_ratios(evidence(), PROTOCOL, plan).overall.lines}
+    lines = {
+        line.study_id: line for line in synthesise_hazard_ratios(evidence(), PROTOCOL, plan).overall.lines
+    }
     assert lines["promid"].estimate == 0.83
     assert lines["sunitinib_a6181111"].estimate == 0.73
     assert lines["promid"].events == 48
@@ -250,7 +263,9 @@ def test_medians_are_listed_with_those_not_reached_and_means_apart():
     assert "mean" in apart["osborne2006"]
     assert "mean" in apart["zhangjz2021"]
     assert "misprint" in apart["maxwell2015"]
-    assert "from diagnosis" in next(x.remark for x in pool("medians", "locoregional").apart if x.study_id == "pitt")
+    assert "from diagnosis" in next(
+        x.remark for x in pool("medians", "locoregional").apart if x.study_id == "pitt"
+    )
 
 
 def test_no_survival_time_is_dropped_silently():
@@ -261,8 +276,13 @@ def test_no_survival_time_is_dropped_silently():
     )
     synthesis = done()["medians"]
     lines = [line for p in synthesis.pools for line in (*p.lines, *p.apart)]
-    shown = [(line.study_id, line.arm_id, line.estimate if line.estimate == line.estimate else -1.0) for line in lines]
-    by_year = [(e.study_id, e.arm_id, e.estimate or -1.0) for e in synthesis.excluded if e.rule == "publication_year"]
+    shown = [
+        (line.study_id, line.arm_id, line.estimate if line.estimate == line.estimate else -1.0)
+        for line in lines
+    ]
+    by_year = [
+        (e.study_id, e.arm_id, e.estimate or -1.0) for e in synthesis.excluded if e.rule == "publication_year"
+    ]
     assert sorted(shown + by_year) == wanted
 
 
@@ -281,7 +301,10 @@ def test_direct_comparisons_stand_beside_the_pools_with_direction_and_design():
 
 
 def test_each_figure_of_the_earlier_review_stands_beside_ours_with_reasons_from_the_data():
-    found = {(b.analysis, b.treatment_class): b for b in beside_published(evidence(), PROTOCOL, list(done().values()))}
+    found = {
+        (b.analysis, b.treatment_class): b
+        for b in beside_published(evidence(), PROTOCOL, list(done().values()))
+    }
     assert len(found) == len(BESIDE)
     resection = found["os60", "resection"]
     assert resection.difference == pytest.approx(0.7400 - 0.67, abs=1e-4)

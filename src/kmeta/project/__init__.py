@@ -9,9 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kmeta.project.acts import Act, Conflict
-    from kmeta.project.archiving import archive, restore
+    from kmeta.project.acts import Act, Conflict, describe
+    from kmeta.project.archiving import archive, restore, verify_archive
     from kmeta.project.copying import backup
+    from kmeta.project.folder import is_project
     from kmeta.project.merging import Merged, merge
     from kmeta.project.project import Added, Project
     from kmeta.project.state import StoredFile
@@ -26,14 +27,17 @@ _HOME = {
     "StoredFile": "state",
     "archive": "archiving",
     "backup": "copying",
+    "describe": "acts",
+    "is_project": "folder",
     "merge": "merging",
     "protocol_template": "template",
     "restore": "archiving",
+    "verify_archive": "archiving",
 }
 
 __all__ = [
-    "Act", "Added", "Conflict", "Merged", "Project", "StoredFile", "archive", "backup", "merge",
-    "protocol_template", "restore",
+    "Act", "Added", "Conflict", "Merged", "Project", "StoredFile", "archive", "backup",
+    "describe", "is_project", "merge", "protocol_template", "restore", "verify_archive",
 ]  # fmt: skip
 
 

@@ -231,6 +231,20 @@ def conflicts(said: Iterable[Act]) -> list[Conflict]:
     ]
 
 
+def describe(act: Act) -> str:
+    """One line for a reader: when, who, what, on what, and why."""
+    if act.retracts:
+        did = "removed"
+    elif act.kind == PROTOCOL:
+        did = "amended" if act.replaces else "recorded"
+    else:
+        did = "changed" if act.replaces else "added"
+    on = act.kind if act.kind == PROTOCOL else f"{act.kind} {title(act.subject)}"
+    line = f"{act.at[:19].replace('T', ' ')}  {act.who}  {did} {on}" + (f"  ({act.why})" if act.why else "")
+    # One act, one line, and no letter that moves a terminal's cursor.
+    return "".join(letter if letter.isprintable() else " " for letter in line)
+
+
 def state_of(ids: Iterable[str]) -> str:
     """One hash for a set of acts, whatever their order."""
     return sha256("\n".join(sorted(ids)))

@@ -14,6 +14,7 @@ import re
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -23,6 +24,7 @@ from kmeta.core.errors import InputError, ProjectError, StoreError
 SCRATCH = ".kmeta-"
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _ASIDE = ".old"
+_DAY = 86_400
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]')
 
 
@@ -152,6 +154,23 @@ def clear_scratch(folder: Path, stem: str = "") -> None:
         else:
             with contextlib.suppress(OSError):
                 left.unlink()
+
+
+def leftovers(target: Path) -> list[Path]:
+    """Folders in the making of `target` that a killed process left beside it, or another is at work in."""
+    return sorted(
+        path
+        for path in target.parent.glob(f"{SCRATCH}{glob.escape(target.name)}-*")
+        if path.is_dir() and not path.is_symlink()
+    )
+
+
+def clear_old(target: Path) -> None:
+    """Remove those leftovers that nobody can be at work in any more: a day old."""
+    for left in leftovers(target):
+        with contextlib.suppress(OSError):
+            if left.stat().st_mtime < time.time() - _DAY:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def checked_name(name: str) -> str:

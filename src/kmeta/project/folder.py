@@ -33,6 +33,7 @@ def new_folder(root: Path) -> Iterator[Path]:
                 hint="go one folder up and name it from there",
             )
         root.parent.mkdir(parents=True, exist_ok=True)
+    disk.clear_old(root)
     with disk.scratch(root) as made:
         yield made
         disk.place(made, root)
@@ -58,6 +59,11 @@ def build(folder: Path, acts: Sequence[Act]) -> None:
             os.close(handle)
         disk.fsync_folder(folder / FILES)
         disk.fsync_folder(folder)
+
+
+def is_project(root: Path | str) -> bool:
+    """Whether a review's database stands in `root`."""
+    return (Path(root) / DATABASE).is_file()
 
 
 def no_project(root: Path) -> ProjectError:

@@ -28,13 +28,25 @@ def protocol_body(text: str) -> str:
     return canonical_json({"text": codec.check_text(text, "the protocol")})
 
 
+def protocol_text(act: Act) -> str:
+    """The text that such an act records; InputError when its body holds none."""
+    try:
+        text = json.loads(act.body)["text"]
+        same = protocol_body(text) == act.body
+    except (ValueError, KeyError, TypeError):
+        same = False
+    if not same:
+        raise InputError("is not a protocol")
+    return str(text)
+
+
 def protocol_of(said: Sequence[Act], root: Path) -> str:
     """The protocol's text as live acts record it."""
     for act in present(act for act in said if act.kind == PROTOCOL):
         try:
-            return str(json.loads(act.body)["text"])
-        except (ValueError, KeyError, TypeError):
-            raise _unreadable(act, root, "not a protocol") from None
+            return protocol_text(act)
+        except InputError as error:
+            raise _unreadable(act, root, error.message) from None
     raise StoreError("no protocol is recorded", where=str(root), hint="run `kmeta check`")
 
 

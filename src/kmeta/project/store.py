@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +80,25 @@ class Store:
             store.close()
             raise
         return store
+
+    @classmethod
+    @contextmanager
+    def snapshot(cls, path: Path) -> Iterator[Store]:
+        """A copy of a database elsewhere, upgraded if need be, to read; the original is not touched."""
+        _look(path)
+        read_only = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+        original = cls(path, _engine(path, read_only=read_only), read_only=read_only)
+        with tempfile.TemporaryDirectory(prefix="kmeta-") as folder:
+            copy = Path(folder) / path.name
+            try:
+                original.copy_to(copy)
+            finally:
+                original.close()
+            store = cls.open(copy)
+            try:
+                yield store
+            finally:
+                store.close()
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -173,10 +193,58 @@ class Store:
         rows = [{"name": name, "state": state, "body": body} for name, body in sorted(bodies.items())]
         if rows:
             connection.execute(sa.insert(RESULT), rows)
-        connection.execute(
-            sa.insert(SEAL),
-            [{"name": "result", "sha256": results_seal((r["name"], r["state"], r["body"]) for r in rows)}],
-        )
+            connection.execute(
+                sa.insert(SEAL),
+                [
+                    {
+                        "name": "result",
+                        "sha256": results_seal((r["name"], r["state"], r["body"]) for r in rows),
+                    }
+                ],
+            )
+
+    # -- what `check` asks
+
+    def integrity(self, connection: sa.Connection) -> list[str]:
+        """What SQLite's own check finds; [] when all is well."""
+        lines = [str(line) for line in connection.exec_driver_sql("PRAGMA integrity_check").scalars()]
+        return [] if lines == ["ok"] else lines
+
+    def schema(self, connection: sa.Connection) -> dict[str, str]:
+        """Tables, indexes and triggers as they stand: "trigger act_no_update" -> its SQL."""
+        rows = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master")
+        return {
+            f"{row.type} {row.name}": f"{row.tbl_name}: {row.sql}"
+            for row in rows
+            if not row.name.startswith("sqlite_")
+        }
+
+    def expected_schema(self) -> dict[str, str]:
+        """The same as a new project has it."""
+        engine = sa.create_engine("sqlite://")
+        with engine.begin() as connection:
+            migrate.upgrade(connection, 0)
+            return self.schema(connection)
+
+    def broken_links(self, connection: sa.Connection) -> list[int]:
+        """Rows whose place in the log is not the one they were written at: seq of each."""
+        broken, link = [], FIRST_LINK
+        rows = connection.execute(sa.select(ACT.c.seq, ACT.c.id, ACT.c.chain).order_by(ACT.c.seq))
+        for place, row in enumerate(rows, start=1):
+            if row.seq != place or row.chain != next_link(link, row.id):
+                broken.append(int(row.seq))
+            link = row.chain
+        return broken
+
+    def replaced(self, connection: sa.Connection) -> set[str]:
+        """The ids of acts that are left out of the present state."""
+        return set(connection.scalars(sa.select(REPLACED.c.id)))
+
+    def results_are_sealed(self, connection: sa.Connection) -> bool:
+        """Whether the derived results are those that were saved."""
+        rows = connection.execute(sa.select(RESULT).order_by(RESULT.c.name)).all()
+        seals = [(row.name, row.sha256) for row in connection.execute(sa.select(SEAL))]
+        return seals == ([("result", results_seal((r.name, r.state, r.body) for r in rows))] if rows else [])
 
     # -- the file
 

@@ -291,6 +291,8 @@ _HINT = {_NOT_FINITE: "leave it empty when it is not known or not reached"}
 _REQUIRED = {
     "study_id", "arm_id", "arm_a", "arm_b", "study_a", "study_b", "record_id", "reviewer", "outcome", "measure",
 }  # fmt: skip
+# An earlier review whose results could not be read has no measure, and is worth keeping all the same.
+_MAY_BE_EMPTY = {(PublishedResult, "measure")}
 
 
 def _tidy(value: Any) -> Any:
@@ -317,7 +319,8 @@ def _shown(kind: Kind, values: Mapping[str, Any]) -> str:
 
 @cache
 def _identity_of(noun: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(noun) if field.name in _REQUIRED)
+    names = [field.name for field in dataclasses.fields(noun)]
+    return tuple(name for name in names if name in _REQUIRED and (noun, name) not in _MAY_BE_EMPTY)
 
 
 def _identity(kind: Kind) -> tuple[str, ...]:

@@ -121,16 +121,32 @@ class MetaFit(Result):
 
     @property
     def i2_ci(self) -> tuple[float, float]:
-        """Interval of I2 that goes with the Q-profile interval of tau2."""
-        return self._share(self.tau2_low), self._share(self.tau2_high)
+        """Interval of I2, from `h2_ci`."""
+        low, high = (max(0.0, 1 - 1 / h2) if h2 >= 1 else h2 * 0 for h2 in self.h2_ci)
+        return low, high
 
     @property
     def h2_ci(self) -> tuple[float, float]:
-        """Interval of H2 that goes with the Q-profile interval of tau2."""
+        """Interval of H2: with the Q-profile interval of tau2; of a common effect the test-based one of Q."""
+        if self.model == "common":
+            from kmeta.methods.meta.fit_statistics import test_based_h2
+
+            return test_based_h2(self.q, self.q_df, self.level)
         return self.tau2_low / self.vt + 1, self.tau2_high / self.vt + 1
 
-    def _share(self, tau2: float) -> float:
-        return tau2 / (tau2 + self.vt) if math.isfinite(tau2) else tau2
+    @property
+    def rb(self) -> float:
+        """Share of each estimate's variance that is between studies, on average (Crippa et al. 2016).
+
+        Source: doi:10.1002/sim.6980.
+        """
+        return float(np.mean(self.tau2 / (self.tau2 + self.vi)))
+
+    def variance_intervals(self, level: float | None = None) -> tuple[tuple[float, float], ...]:
+        """Profile-likelihood interval of each component in `sigma2`; needs a fit by ML or REML."""
+        from kmeta.methods.meta.profile_likelihood import variance_intervals
+
+        return variance_intervals(self, level)
 
     def predict(
         self, new: Mapping[str, ArrayLike] | ArrayLike | None = None, *, pi: str | None = None

@@ -45,3 +45,25 @@ def _criteria(ll: float, deviance: float, parameters: int, n: int) -> dict[str, 
         "BIC": -2 * ll + parameters * math.log(n) if n > 0 else math.nan,
         "AICc": -2 * ll + 2 * parameters * size / (size - parameters - 1),
     }
+
+
+def test_based_h2(q: float, df: int, level: float) -> tuple[float, float]:
+    """Interval of H2 from Cochran's Q, the limits held at 1 or above; NaN for one estimate.
+
+    The spread of log H is taken from the size of Q against its df.
+    Source: Higgins & Thompson 2002, doi:10.1002/sim.1186.
+    """
+    from kmeta.methods.meta.distributions import quantile
+
+    if df < 1:
+        return math.nan, math.nan
+    k = df + 1
+    if q > k:
+        spread = 0.5 * (math.log(q) - math.log(df)) / (math.sqrt(2 * q) - math.sqrt(2 * k - 3))
+    elif k > 2:
+        spread = math.sqrt(1 / (2 * (k - 2)) * (1 - 1 / (3 * (k - 2) ** 2)))
+    else:
+        return math.nan, math.nan
+    z = quantile(level, math.inf)
+    log_h = 0.5 * math.log(max(1.0, q / df))
+    return max(1.0, math.exp(2 * (log_h - z * spread))), max(1.0, math.exp(2 * (log_h + z * spread)))

@@ -16,10 +16,11 @@ from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import estimates, labels_of, level_of
 from kmeta.methods.meta.likelihood import log_likelihood, maximum_likelihood_tau2
 from kmeta.methods.meta.maximise import Slope, maximise
+from kmeta.methods.meta.prediction import prediction_df
 from kmeta.methods.meta.random_effects import random_effects
 from kmeta.methods.meta.sample import Sample, Weighted
 
-STRUCTURE = ("study", "arm within study")
+LEVELS = ("study", "arm within study")
 
 
 def multilevel(
@@ -29,6 +30,7 @@ def multilevel(
     groups: Sequence[object],
     measure: str,
     method: str = "REML",
+    structure: str = "nested",
     test: str = "t",
     df: str = "containment",
     level: float = 0.95,
@@ -38,7 +40,8 @@ def multilevel(
     """Pool `yi` with independent sampling errors `vi` (shape (k,)), several from one study: `groups` names it.
 
     yi = mu + study effect + arm-within-study effect + error; `sigma2` holds the two variances in that order, `tau2`
-    their sum. method "REML" or "ML"; test "t" or "z". df "containment": m - 1 for m studies, for the intercept
+    their sum. structure "study" leaves the arm effect out (arms of a study then differ by sampling error alone).
+    method "REML" or "ML"; test "t" or "z". df "containment": m - 1 for m studies, for the intercept
     varies between studies; "residual": k - 1, too many when one study gives many arms.
     pi as in `random_effects`, "t" and "riley" with df and df - 1.
 
@@ -57,18 +60,21 @@ def multilevel(
     y, v = estimates(yi, vi)
     level = level_of(level)
     names = _groups_of(groups, len(y))
-    _check_options(method, test, df, pi)
+    _check_options(method, structure, test, df, pi)
     shown = labels_of(labels, len(y))
     if len(set(names)) == len(y):
         return _singletons(
             y, v, names, measure=measure, method=method, test=test, level=level, pi=pi, labels=shown
         )
     nested = Nested(y, v, names)
-    study, arm = nested.maximum(restricted=method == "REML")
+    restricted = method == "REML"
+    if structure == "study":
+        sigma2: tuple[float, ...] = (nested.best_study(0.0, restricted=restricted),)
+    else:
+        sigma2 = nested.maximum(restricted=restricted)
     return _result(
         nested,
-        study,
-        arm,
+        sigma2,
         y,
         v,
         names,
@@ -92,9 +98,10 @@ def _groups_of(groups: Sequence[object], k: int) -> tuple[str, ...]:
     return tuple(str(group) for group in groups)
 
 
-def _check_options(method: str, test: str, df: str, pi: str) -> None:
+def _check_options(method: str, structure: str, test: str, df: str, pi: str) -> None:
     for given, allowed, where in (
         (method, ("REML", "ML"), "method"),
+        (structure, ("nested", "study"), "structure"),
         (test, ("t", "z"), "test"),
         (df, ("containment", "residual"), "df"),
         (pi, ("test", "z", "t", "riley"), "pi"),
@@ -174,6 +181,20 @@ class Nested:
         sample, _ = self.means(arm)
         return maximum_likelihood_tau2(sample, restricted=restricted) * sample.unit**2
 
+    def best_arm(self, study: float, *, restricted: bool) -> float:
+        """The arm variance that goes best with a study variance."""
+
+        def slope(arm: float) -> Slope:
+            return self.arm_slope(study, arm, restricted=restricted, profiled=False)
+
+        return maximise(
+            lambda points: np.array([slope(float(point)).first for point in points]),
+            slope,
+            lambda arm: self.log_likelihood(study, arm, restricted=restricted),
+            smallest=float(self.v.min()),
+            upper=self.upper_arm(),
+        )
+
     def log_likelihood(self, study: float, arm: float, *, restricted: bool) -> float:
         """Up to a constant that depends on neither variance."""
         sample, rest = self.means(arm)
@@ -236,7 +257,7 @@ def _singletons(y: Floats, v: Floats, names: tuple[str, ...], *, method: str, **
         fit,
         model="multilevel",
         groups=names,
-        structure=STRUCTURE,
+        structure=LEVELS,
         sigma2=(fit.tau2, 0.0),
         warnings=(*fit.warnings, said),
     )
@@ -244,8 +265,7 @@ def _singletons(y: Floats, v: Floats, names: tuple[str, ...], *, method: str, **
 
 def _result(
     nested: Nested,
-    study: float,
-    arm: float,
+    scaled: tuple[float, ...],
     y: Floats,
     v: Floats,
     names: tuple[str, ...],
@@ -259,7 +279,7 @@ def _result(
     pi: str,
 ) -> MetaFit:
     k, m = nested.k, nested.m
-    at = nested.state(study, arm)
+    at = nested.state(scaled[0], sum(scaled[1:]))
     unit2 = nested.unit**2
     mu, se = at.mu * nested.unit + nested.origin, math.sqrt(unit2 / at.total)
     weights = np.empty(k)
@@ -274,9 +294,9 @@ def _result(
         warnings = ("two studies: how studies differ is hardly known",)
     left = float(m - 1 if df == "containment" else k - 1)
     freedom = math.inf if test == "z" else left
-    sigma2 = (study * unit2, arm * unit2)
+    sigma2 = tuple(part * unit2 for part in scaled)
     tau2 = sum(sigma2)
-    reference = {"test": freedom, "z": math.inf, "t": left, "riley": left - 1}[pi]
+    reference = prediction_df(freedom, left, method, pi)
     half = quantile(level, reference) * math.sqrt(se * se + tau2) if m >= 3 else math.nan
     crit = quantile(level, freedom)
     fixed = Weighted(Sample(y, v), 1 / Sample(y, v).v)
@@ -310,7 +330,7 @@ def _result(
         model="multilevel",
         pi=pi,
         vt=vt,
-        structure=STRUCTURE,
+        structure=LEVELS[: len(sigma2)],
         sigma2=sigma2,
         groups=names,
         warnings=warnings,

@@ -15,11 +15,23 @@ from kmeta.methods.meta.fit import MetaFit, Prediction
 from kmeta.methods.meta.moderators import INTERCEPT, columns_of
 
 
+def prediction_df(df: float, left: float, method: str, pi: str) -> float:
+    """Degrees of freedom of a prediction interval: `df` of the test, `left` after the coefficients.
+
+    Riley's takes one more for tau2, unless that was given.
+    """
+    choices = {"test": df, "z": math.inf, "t": left, "riley": left - (method != "fixed")}
+    if pi not in choices:
+        raise InputError(f"no pi is named {pi!r}", where="pi", hint="one of " + ", ".join(choices))
+    return choices[pi]
+
+
 def predict(
     fit: MetaFit, new: Mapping[str, ArrayLike] | ArrayLike | None = None, *, pi: str | None = None
 ) -> Prediction:
     """Estimate with confidence and prediction interval; `new` are rows of moderators (default: the studies').
 
+    With too few estimates for the reference distribution, t with 1 df is taken.
     Raises InputError when `new` does not have the model's moderators or `pi` is unknown.
     Source: Riley, Higgins & Deeks 2011, doi:10.1136/bmj.d549.
     """
@@ -30,14 +42,14 @@ def predict(
         beta, vcov = np.array([fit.mu]), np.array([[fit.se**2]])
     else:
         beta, vcov = fit.beta, fit.vcov
-    left = float(fit.k - p)
-    reference = {"test": fit.df, "z": math.inf, "t": left, "riley": left - 1}
-    if pi not in reference:
-        raise InputError(f"no pi is named {pi!r}", where="pi", hint="one of " + ", ".join(reference))
+    left = float((fit.k_groups if fit.model == "multilevel" else fit.k) - p)
+    if fit.model == "multilevel" and fit.df == fit.k - 1:
+        left = fit.df
+    reference = max(1.0, prediction_df(fit.df, left, fit.method, pi))
     mu = rows @ beta
     se = np.sqrt(np.einsum("ij,jk,ik->i", rows, vcov, rows))
     half = quantile(fit.level, fit.df) * se
-    spread = quantile(fit.level, reference[pi]) * np.sqrt(se**2 + fit.tau2)
+    spread = quantile(fit.level, reference) * np.sqrt(se**2 + fit.tau2)
     if fit.model == "common":
         spread = np.full_like(se, math.nan)
     return Prediction(

@@ -10,6 +10,9 @@ from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.scales import LOG_MEASURES, LOGIT_MEASURES
 
 TESTS = {"z": "z", "t": "t", "hksj": "adhoc", "knha": "knha"}
+METAFOR = frozenset(
+    ["DL", "DLIT", "EB", "EE", "GENQ", "HE", "HS", "HSk", "ML", "PM", "PMM", "REML", "SJ", "SJIT"]
+)
 METHODS = {"CE": "EE", "fixed": "REML"}
 CONTROL = "control = list(threshold = 1e-12, tol = 1e-12, maxiter = 20000)"
 
@@ -78,13 +81,14 @@ def _call(fit: MetaFit) -> list[str]:
     if _nested(fit):
         containment = fit.df == fit.k_groups - 1
         dfs = ', dfs = "contain"' if fit.test == "t" and containment else ""
+        random = "study/arm" if len(fit.structure) == 2 else "study"
         return [
-            "res <- rma.mv(yi, vi, random = ~ 1 | study/arm, data = dat, slab = label,",
+            f"res <- rma.mv(yi, vi, random = ~ 1 | {random}, data = dat, slab = label,",
             f'  method = "{fit.method}", test = "{fit.test}"{dfs}, {level},',
             '  control = list(optimizer = "optim", optmethod = "BFGS", reltol = 1e-14, maxit = 2000))',
         ]
     method = METHODS.get(fit.method, fit.method)
-    if method not in {"DL", "EB", "EE", "GENQ", "HE", "HS", "HSk", "ML", "PM", "PMM", "REML", "SJ"}:
+    if method not in METAFOR:
         raise InputError(f"metafor has no estimator named {fit.method!r}", where="tau2")
     options = [f'method = "{method}"', f'test = "{TESTS[fit.test]}"', level]
     if fit.method == "fixed":

@@ -15,6 +15,7 @@ from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import estimates, labels_of, level_of, variance_of, weights_of
 from kmeta.methods.meta.moderators import design_matrix, omnibus
+from kmeta.methods.meta.prediction import prediction_df
 from kmeta.methods.meta.qprofile import q_profile
 from kmeta.methods.meta.sample import Sample, Weighted
 from kmeta.methods.meta.tau2 import TAU2, tau2_standard_error
@@ -41,14 +42,14 @@ def random_effects(
 ) -> MetaFit:
     """Pool estimates `yi` with sampling variances `vi`, both of shape (k,), on the analysis scale (log HR).
 
-    tau2 : an estimator in TAU2 (DL, EB, GENQ, HE, HS, HSk, ML, PM, PMM, REML, SJ) or a number to hold it at.
+    tau2 : an estimator in TAU2 (DL, DLIT, EB, GENQ, HE, HS, HSk, ML, PM, PMM, REML, SJ, SJIT), or a number.
     test : "hksj" Hartung-Knapp-Sidik-Jonkman, t with k - p df, its variance factor at least 1 (so never narrower
         than z; metafor calls it "adhoc"); "knha" the same without that bound; "t"; "z".
     mods : columns by name, or an array (k, q); an intercept is added unless a constant column is there.
     weights : any fixed weights of the estimates, shape (k,), instead of 1 / (vi + tau2); the standard error is then
         the sandwich that holds for them.
     pi : reference of the prediction interval: "test" that of the test, "z", "t" with k - p df,
-        "riley" t with k - p - 1 df (k - 2 without moderators).
+        "riley" t with k - p - 1 df (k - 2 without moderators; one more when tau2 is given).
     Raises InputError for data or options that cannot be used, ConvergenceError when tau2 does not settle.
     Sources: Viechtbauer 2010, doi:10.18637/jss.v036.i03; Knapp & Hartung 2003, doi:10.1002/sim.1482; Higgins,
     Thompson & Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x; Riley, Higgins & Deeks 2011,
@@ -163,7 +164,10 @@ def fit_model(
     df = math.inf if test == "z" else float(df_resid)
     mu, se = float(beta[0]), math.sqrt(float(vcov[0, 0]))
     crit = quantile(level, df)
-    half = _prediction_half(se, between, k, p, df, level, pi) if x is None and method != "CE" else math.nan
+    half = math.nan
+    if x is None and method != "CE" and k >= 3:
+        reference = prediction_df(df, k - p, method, pi)
+        half = quantile(level, reference) * math.sqrt(se * se + between)
     statistic = mu / se if se > 0 else math.copysign(math.inf, mu) if mu else math.nan
     return MetaFit(
         yi=y,
@@ -230,13 +234,6 @@ def _coefficients(
     back = np.linalg.inv(sample.r)
     w = 1 / (v + tau2) if user is None else user
     return back @ gamma * sample.unit, back @ covariance @ back.T * unit2, fixed, frozen(100 * w / w.sum())
-
-
-def _prediction_half(se: float, tau2: float, k: int, p: int, df: float, level: float, pi: str) -> float:
-    if k < 3:
-        return math.nan
-    reference = {"test": df, "z": math.inf, "t": float(k - p), "riley": float(k - p - 1)}[pi]
-    return quantile(level, reference) * math.sqrt(se * se + tau2)
 
 
 def _heterogeneity(

@@ -57,6 +57,21 @@ def back_transform(measure: str) -> Callable[[Floats], Floats]:
     return lambda x: x
 
 
+def inverse_freeman_tukey(y: Floats, n: float) -> Floats:
+    """Proportion behind a Freeman-Tukey double arcsine (the mean of its two angles), for sample size `n`.
+
+    For a pooled value n is a convention (the harmonic mean), and the result can mislead when sizes differ:
+    doi:10.1002/jrsm.1348. Source: Miller 1978, doi:10.1080/00031305.1978.10479283.
+    """
+    low = 0.5 * np.arcsin(np.sqrt(1 / (n + 1)))
+    high = 0.5 * (np.arcsin(np.sqrt(n / (n + 1))) + np.pi / 2)
+    inner = np.clip(y, low, high)
+    sine = np.sin(2 * inner)
+    root = np.sqrt(np.maximum(0, 1 - (sine + (sine - 1 / sine) / n) ** 2))
+    p = 0.5 * (1 - np.sign(np.cos(2 * inner)) * root)
+    return np.where(y <= low, 0.0, np.where(y >= high, 1.0, p))
+
+
 def scale_name(measure: str) -> str:
     """The analysis scale in words."""
     if measure in LOG_MEASURES:

@@ -129,6 +129,24 @@ def empirical_bayes(yi: Floats, vi: Floats, x: Floats | None = None) -> float:
     return paule_mandel(yi, vi, x)
 
 
+@TAU2.register("DLIT")
+def iterated_dersimonian_laird(yi: Floats, vi: Floats, x: Floats | None = None) -> float:
+    """DerSimonian-Laird repeated with its own weights until it settles: the fixed point is Paule and Mandel's.
+
+    Source: DerSimonian & Kacker 2007, doi:10.1016/j.cct.2006.04.004.
+    """
+    return paule_mandel(yi, vi, x)
+
+
+@TAU2.register("SJIT")
+def iterated_sidik_jonkman(yi: Floats, vi: Floats, x: Floats | None = None) -> float:
+    """Sidik-Jonkman repeated with its own weights until it settles: the fixed point is Paule and Mandel's.
+
+    Source: Sidik & Jonkman 2007, doi:10.1002/sim.2688.
+    """
+    return paule_mandel(yi, vi, x)
+
+
 @TAU2.register("PMM")
 def median_unbiased_paule_mandel(yi: Floats, vi: Floats, x: Floats | None = None) -> float:
     """The tau2 at which the generalised Q equals the median of its distribution, chi2 with k - p df.
@@ -164,7 +182,7 @@ def tau2_standard_error(
     if k <= p:
         return math.nan
     v = sample.v
-    if method in ("ML", "REML", "fixed", "PM", "EB", "PMM"):
+    if method in ("ML", "REML", "fixed", "PM", "EB", "PMM", "DLIT", "SJIT"):
         fit = Weighted(sample, 1 / (v + t))
         if method == "ML":
             variance = 2 / float(fit.w @ fit.w)
