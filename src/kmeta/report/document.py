@@ -21,6 +21,11 @@ _PLACE = re.compile(r"\{(\w+)\}")
 LONGEST_TEXT = 20_000
 
 
+def legal(text: str) -> str:
+    """`text` without what XML cannot hold; all else as it was."""
+    return _ILLEGAL.sub("\ufffd", text)
+
+
 def clean(text: str) -> str:
     """`text` as one line that HTML and Word can both hold: no control characters, no turned direction, not endless.
 
@@ -30,7 +35,7 @@ def clean(text: str) -> str:
     line = _DIRECTION.sub("", _SPACE.sub(" ", text))
     if len(line) > LONGEST_TEXT:
         line = line[:LONGEST_TEXT] + " …"
-    return _ILLEGAL.sub("\ufffd", line)
+    return legal(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +225,10 @@ class Document:
     lines: tuple[Runs, ...] = ()
     blocks: tuple[Block, ...] = ()
     language: str = "en-GB"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", clean(self.title) or "Untitled review")
+        object.__setattr__(self, "kicker", clean(self.kicker))
 
     def sections(self) -> list[Heading]:
         """What the contents list shows."""

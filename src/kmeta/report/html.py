@@ -95,6 +95,11 @@ class _Writer:
             done = Markup('<a href="{}" rel="noreferrer">{}</a>').format(run.href, done)
         return done
 
+    def widths(self, table: Table) -> list[str]:
+        """The share of each column, in percent."""
+        total = sum(column.mm for column in table.columns)
+        return [f"{100 * column.mm / total:.1f}" for column in table.columns]
+
     def padding(self, table: Table) -> list[dict[int, str]]:
         return padding(table)
 

@@ -113,6 +113,8 @@ def sensitivity_table(draft: Draft, synthesis: Synthesis) -> Table | None:
     alpha = level(values, slug(synthesis.name)).text
     rows: list[Row] = []
     for pool in all_pools(synthesis):
+        if not any(fit is not None for fit in (pool.fit, *(other.fit for other in pool.sensitivity))):
+            continue
         if not pool.sensitivity:
             continue
         at = pool_id(synthesis, pool)

@@ -33,7 +33,7 @@ def question(draft: Draft) -> Iterator[Block]:
         yield Paragraph(runs(quote(protocol.question)), "lead")
     yield from _eligibility(draft)
     if protocol.analyses:
-        yield Heading("Planned analyses", 2, "planned")
+        yield Heading("Planned analyses", 2)
         yield _analyses(draft)
 
 

@@ -52,8 +52,9 @@ def _one(draft: Draft, synthesis: Synthesis) -> Iterator[Block]:
             say("{asked}, by treatment class.", asked=asked(draft, synthesis)),
             _caption_result(draft, synthesis, fitted),
         )
-    yield Paragraph(runs(ASSOCIATION))
     notes = notes_of(synthesis)
+    if not any("association" in note for note in synthesis.notes):
+        yield Paragraph(runs(ASSOCIATION))
     if notes:
         yield Bullets(tuple(notes))
     yield results_table(draft, synthesis)
