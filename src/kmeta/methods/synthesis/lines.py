@@ -74,7 +74,7 @@ def survival_line(row: Row, named: Labels, plan: Analysis, policy: Policy, remar
 def months_line(row: Row, named: Labels, plan: Analysis, remark: str = "") -> Line:
     """A median (or mean) survival time as a line, in months; NaN where it was not reached. Never pooled."""
     e = row.estimate
-    said = [remark] if remark else []
+    said = [remark.rstrip(".")] if remark else []
     if e.value is None:
         said.append("not reached" if "median_not_reached" in row.said or not e.flag else e.flag)
     elif e.ci_low is not None and e.ci_high is None:
