@@ -41,7 +41,7 @@ def in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
 def survival_line(row: Row, named: Labels, plan: Analysis, policy: Policy, remark: str = "") -> Line:
     """A survival probability as a line: the printed interval, else Wilson's on the effective sample."""
     e = row.estimate
-    known = of_survival(e, row.arm.n, sample=policy.sample, level=plan.level)
+    known = of_survival(e, row.arm.n, sample=policy.sample)
     low, high, interval = e.ci_low, e.ci_high, "published"
     if low is None or high is None:
         low, high, interval = None, None, "none"
