@@ -53,7 +53,7 @@ def model_words(scale: str, unit: str, plan: Analysis, policy: Policy, *, nested
     ]
     if nested and policy.model == "multilevel":
         said.append(
-            f"Where a study gives several {many(unit)} to a pool, {many(unit)} are nested in studies (multilevel model, t"
+            f"Where a study gives several {many(unit)} to a pool they are nested in studies (multilevel model, t"
             " interval with the degrees of freedom of the studies); the plain model is among the sensitivity analyses."
         )
     return " ".join(said)
