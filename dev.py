@@ -21,6 +21,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 REQUIREMENTS = {"demo": ROOT / "requirements" / "demo.txt", "test": ROOT / "requirements" / "test.txt"}
+CODE = ("src", "tests", "bench", "tools")
 LOCK_GROUPS = {"demo": ["build"], "test": ["build", "test"]}
 
 
@@ -52,7 +53,7 @@ def make_venv() -> None:
 def installer() -> list[str | Path]:
     uv = shutil.which("uv")
     return [uv, "pip", "install", "--quiet", "--python", PYTHON] if uv else [
-        PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
 
 
 def setup(what: str) -> None:
@@ -88,8 +89,9 @@ def cmd_test(rest: list[str]) -> None:
 def cmd_lint(rest: list[str]) -> None:
     """Check style (ruff) and formatting; `lint --fix` mends what can be mended."""
     setup("test")
-    run(PYTHON, "-m", "ruff", "check", *(["--fix"] if "--fix" in rest else []), "src", "tests", "bench", "dev.py")
-    run(PYTHON, "-m", "ruff", "format", *([] if "--fix" in rest else ["--check"]), "src", "tests", "bench")
+    mend = "--fix" in rest
+    run(PYTHON, "-m", "ruff", "check", *(["--fix"] if mend else []), *CODE, "dev.py")
+    run(PYTHON, "-m", "ruff", "format", *([] if mend else ["--check"]), *CODE)
 
 
 def cmd_types(_rest: list[str]) -> None:

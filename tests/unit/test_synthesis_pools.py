@@ -159,8 +159,8 @@ def test_two_studies_that_read_the_same_are_told_apart_by_their_key():
     rows = evidence(*THREE)
     studies = tuple(replace(s, first_author="Xu") for s in rows.studies[:2]) + rows.studies[2:]
     assert [line.label for line in pool(replace(rows, studies=studies)).lines] == [
-        "Xu 2000 (a)",
-        "Xu 2000 (b)",
+        "Xu (a) 2000",
+        "Xu (b) 2000",
         "c 2000",
     ]
 

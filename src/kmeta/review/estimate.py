@@ -86,7 +86,10 @@ class PublishedResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:
-    """Who gets which treatment: one fact with its source; `status` says how well it was read."""
+    """Who gets which treatment: one fact with its source; `status` says how well it was read.
+
+    `place` is its position in the table as its author ordered it; None where that is not recorded.
+    """
 
     patient_state: str
     option: str
@@ -94,3 +97,4 @@ class Criterion:
     value: str
     source: str = ""
     status: str = ""
+    place: int | None = None

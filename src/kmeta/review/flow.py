@@ -9,11 +9,12 @@ from kmeta.core.errors import ReviewError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """One line of a box: a label and how many; `record_ids` are exactly the records it counts."""
+    """One line of a box: a label and how many; `record_ids` (or `study_ids`) are exactly what it counts."""
 
     label: str
     n: int
     record_ids: tuple[str, ...] = ()
+    study_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Box:
     n: int
     parts: tuple[Count, ...] = ()
     record_ids: tuple[str, ...] = ()
+    study_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.parts and sum(part.n for part in self.parts) != self.n:
@@ -42,7 +44,9 @@ class Flow:
 
     Keys in order: identified, removed, screened, excluded, sought, not_retrieved, assessed, excluded_full_text,
     other_identified, other_sought, other_not_retrieved, other_assessed, other_excluded; a box that is not known
-    is absent, and `not_known` says so in a sentence each.
+    is absent, and `not_known` says so in a sentence each. `arms_by_class` counts all arms, `label` being the class
+    as `Arm.treatment_class` has it. `n_reports` counts records that are reports of an included study;
+    `n_from_records` of the `n_studies` have such a record, the others were found otherwise.
     """
 
     boxes: tuple[Box, ...]
@@ -52,6 +56,7 @@ class Flow:
     arms_by_class: tuple[Count, ...] = ()
     n_estimates: int = 0
     n_comparisons: int = 0
+    n_from_records: int = 0
     not_known: tuple[str, ...] = ()
 
     def box(self, key: str) -> Box | None:

@@ -28,9 +28,10 @@ def labels(evidence: Evidence) -> Labels:
 
 
 def _label(study: Study, shared: bool) -> str:
-    return (
-        f"{study.label} ({study.study_id})" if shared and study.study_id not in study.label else study.label
-    )
+    if not shared or study.study_id in study.label:
+        return study.label
+    name, _, year = study.label.rpartition(" ")
+    return f"{name} ({study.study_id}) {year}"
 
 
 def in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
