@@ -42,6 +42,17 @@ def rule_of(*args, **kwargs) -> str:
     return gone[0].rule if gone else ""
 
 
+def test_the_reason_names_the_subgroup_and_its_numbers():
+    arm = replace(ARM, subgroup_of="all", population="subgroup of all: grade 1")
+    assert chosen(arm=arm).excluded[0].reason == "A subgroup of arm all, n 40: grade 1."
+    assert (
+        chosen(arm=replace(arm, subgroup_of="*"))
+        .excluded[0]
+        .reason.startswith("It crosses or repeats other arms")
+    )
+    assert chosen(arm=replace(arm, population="")).excluded[0].reason == "A subgroup of arm all, n 40: rx."
+
+
 def test_a_plain_value_is_kept():
     assert [row.estimate for row in chosen().kept] == [VALUE]
 

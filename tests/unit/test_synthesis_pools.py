@@ -281,6 +281,28 @@ def test_two_trials_of_a_group_are_hollow_and_count_overall():
     assert "Between groups: Q" in found.notes[0]
 
 
+def test_cohorts_are_taken_only_when_asked_and_are_called_associations():
+    rows = trials(ratio("a", 0.5, 0.4, 0.625), ratio("b", 0.6, 0.4, 0.9))
+    studies = (rows.studies[0], replace(rows.studies[1], design="retrospective cohort"))
+    asked = synthesise_hazard_ratios(
+        replace(rows, studies=studies), TRIALS, replace(HR, randomised_only=False)
+    )
+    assert asked.overall.remark == "two studies, 0.50 and 0.60: not pooled"
+    assert asked.notes == ("Not randomised, so associations even where adjusted: b 2010.",)
+    strict = synthesise_hazard_ratios(replace(rows, studies=studies), TRIALS, HR)
+    assert [line.study_id for line in strict.overall.lines] == ["a"]
+
+
+def test_the_level_of_an_analysis_does_not_change_what_a_printed_interval_says():
+    rows = replace(
+        evidence(*THREE),
+        estimates=(value("a", 0.6, ci_low=0.45, ci_high=0.75), value("b", 0.7), value("c", 0.5)),
+    )
+    ninety = synthesise_survival(rows, PROTOCOL, replace(PLAN, level=0.9)).pools[0]
+    assert [line.vi for line in ninety.lines] == [line.vi for line in pool(rows).lines]
+    assert ninety.fit.ci_low > pool(rows).fit.ci_low
+
+
 def test_a_treatment_that_the_protocol_does_not_have_is_refused():
     with pytest.raises(InputError, match="no treatment is named 'drugs'") as caught:
         synthesise_hazard_ratios(Evidence(), TRIALS, replace(HR, experimental=("drugs",)))

@@ -104,8 +104,10 @@ def subgroup(row: Row, asked: Asked) -> str:
         return ""
     arm = row.arm
     if arm.subgroup_of:
-        whole = "several arms" if arm.subgroup_of == "*" else f"arm {arm.subgroup_of}"
-        return f"A subgroup of {whole}{_n(arm)}: {arm.population or arm.treatment}."
+        who = re.sub(r"^subgroup(?: of \S+| across arms)?[:,]? *", "", arm.population) or arm.arm_id
+        if arm.subgroup_of == "*":
+            return f"It crosses or repeats other arms of its study{_n(arm)}: {who}."
+        return f"A subgroup of arm {arm.subgroup_of}{_n(arm)}: {who}."
     return ""
 
 

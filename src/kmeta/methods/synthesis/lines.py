@@ -42,7 +42,7 @@ def in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
 def survival_line(row: Row, named: Labels, plan: Analysis, policy: Policy, remark: str = "") -> Line:
     """A survival probability as a line: the printed interval, else Wilson's on the effective sample."""
     e = row.estimate
-    known = of_survival(e, row.arm.n, sample=policy.sample, level=plan.level)
+    known = of_survival(e, row.arm.n, sample=policy.sample)
     low, high, interval = e.ci_low, e.ci_high, "published"
     if low is None or high is None:
         low, high, interval = None, None, "none"
@@ -75,7 +75,7 @@ def survival_line(row: Row, named: Labels, plan: Analysis, policy: Policy, remar
 def months_line(row: Row, named: Labels, plan: Analysis, remark: str = "") -> Line:
     """A median (or mean) survival time as a line, in months; NaN where it was not reached. Never pooled."""
     e = row.estimate
-    said = [remark] if remark else []
+    said = [remark.rstrip(".")] if remark else []
     if e.value is None:
         said.append("not reached" if "median_not_reached" in row.said or not e.flag else e.flag)
     elif e.ci_low is not None and e.ci_high is None:

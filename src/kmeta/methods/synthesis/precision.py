@@ -10,6 +10,7 @@ from kmeta.methods.effects import effect_sizes, effective_sample_size
 from kmeta.methods.selection.reported import has_interval, has_size, log_standard_error, usable_limits
 from kmeta.review.estimate import Comparison, Estimate
 
+PRINTED_LEVEL = 0.95  # of intervals of survival in papers; the level of an analysis is another matter
 Scale = Literal["plain", "log", "log-log", "logit"]
 _BASIS = {
     "ci": "printed interval",
@@ -29,9 +30,7 @@ class Precision:
     route: str = ""
 
 
-def of_survival(
-    estimate: Estimate, n: int | None, *, sample: str = "effective", level: float = 0.95
-) -> Precision:
+def of_survival(estimate: Estimate, n: int | None, *, sample: str = "effective") -> Precision:
     """Logit of a survival probability and its variance 1/(n p (1 - p)), n the effective sample.
 
     `sample`: "effective" takes the size behind the printed interval or number at risk, never more than n; "n" takes n.
@@ -46,7 +45,7 @@ def of_survival(
         p,
         ci=limits,
         ci_scale=interval_scale(p, *limits) if limits else "log-log",
-        level=level,
+        level=PRINTED_LEVEL,
         n_risk=estimate.n_risk if heeded else None,
         n=n or None,
     )
