@@ -97,7 +97,7 @@ def test_captions_count_by_fields_and_references_find_them(body):
 def test_a_caption_reads_as_a_sentence_with_its_number(body):
     captions = [text_of(p) for p in body.iter(f"{W}p") if style_of(p) == "TableCaption"]
     assert captions[0].startswith("Table 1. ")
-    assert any("Overall survival at 5 years: pooled by treatment class." in caption for caption in captions)
+    assert any("Overall survival at 5 years; pooled estimates." in caption for caption in captions)
 
 
 def test_figures_have_their_exact_size_their_words_and_both_pictures(packed, body):
