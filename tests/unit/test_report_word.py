@@ -156,3 +156,12 @@ def test_python_docx_opens_it(packed):
     document = docx.Document(io.BytesIO(packed))
     assert document.core_properties.author == "kmeta"
     assert [s.name for s in document.styles if s.name in ("Table text", "Table head", "Table note")]
+
+
+def test_a_figure_with_hostile_words_breaks_neither_word_nor_html():
+    figure = EXAMPLE["StandIn"](title="a\x00<b>", alt='"\x0b\ufffe & <script>')
+    files = render(EXAMPLE["contents"](), {"odd": figure})
+    whole = etree.fromstring(zipfile.ZipFile(io.BytesIO(files["report.docx"])).read("word/document.xml"))
+    assert next(whole.iter(f"{WP}docPr")).get("descr") == '"\ufffd\ufffd & <script>'
+    assert b"\x0b" not in files["report.html"]
+    assert b"<script" not in files["report.html"]
