@@ -550,3 +550,14 @@ def test_a_number_of_patients_is_read_only_where_it_is_one():
 def test_the_examples_hold():
     for module in (vocabulary, wording, registry):
         assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 20_000, "1 (" * 7_000, "n=" + "9" * 20_000, "median follow-up " * 1_200, "range " * 3_000]
+)
+def test_long_and_odd_words_do_no_harm(text):
+    row = median(8, flag=text, location=text, derived=True)
+    ratio = hazard(0.5, 0.3, 0.8, flag=text, p_value=text)
+    base = replace(BASE, studies=(replace(STUDY, note=text),), arms=(replace(DRUG, population=text), OTHER))
+    for check in CHECKS:
+        assert isinstance(found(check, row, ratio, base=base), list)
