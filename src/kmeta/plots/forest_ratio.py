@@ -149,8 +149,12 @@ class _Parts:
         tail += [self._apart(title, lines) for title, lines in self.apart]
         remarks = {pool.remark for pool in self.inside}
         if whole is None and self.whole and self.whole.remark and self.whole.remark not in remarks:
-            rows = [SpaceRow(2), WordsRow([self._remark(self.whole.remark)], indent=2.0), SpaceRow(4)]
-            whole = Block(list(rows))
+            rows: list[Any] = [
+                SpaceRow(2),
+                WordsRow([self._remark(self.whole.remark)], indent=2.0),
+                SpaceRow(4),
+            ]
+            whole = Block(rows)
         fit = self.whole.fit if self.whole else None
         left, right, drop = self._columns()
         return Forest(

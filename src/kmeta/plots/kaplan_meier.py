@@ -335,7 +335,7 @@ class _Plot:
                 self.drawing.text(self.left + 6, y, text, colour=colour)
             else:
                 first = self.top - BLOCK * len(lines) - 3 if place == "above" else self.top
-                room = self.content if place == "above" else self.right - self.left
+                room = self.right - (MARGIN if place == "above" else self.left)
                 line = wrap(plain(text, BODY, colour=colour), room, 1)[0]
                 self.drawing.centred(self.right, first + 5.4 + BLOCK * i, line, "end")
 
