@@ -13,7 +13,7 @@ from kmeta.plots.text import Run, Runs, measure, plain, width, wrap
 Align = Literal["left", "right", "slash", "estimate"]
 TEXT_GAP, NUMBER_GAP, PAIR_GAP = 10.0, 12.0, 8.0
 PLOT_GAP, COMPACT_GAP = 16.0, 7.0
-LEAST_PLOT, MOST_PLOT_SHARE, LEAST_TEXT = 80.0, 0.45, 58.0
+LEAST_PLOT, MOST_PLOT_SHARE, LEAST_TEXT, MOST_LINES = 80.0, 0.45, 60.0, 3
 LINE_PITCH = 1.13
 
 
@@ -223,7 +223,7 @@ class Columns:
         return 2 if any(c.span for c in [*self.left, *self.right]) else 1
 
     def lines(self, row: Mapping[str, Cell], indent: float) -> int:
-        """Lines the row's longest text takes, at most two."""
+        """Lines the row's longest text takes."""
         return max((len(self._wrapped(c, row, indent)) for c in self.left if c.key in row), default=1)
 
     def _wrapped(self, column: Column, row: Mapping[str, Cell], indent: float) -> list[Runs]:
@@ -233,7 +233,7 @@ class Columns:
         room = column.width - (indent if column is self.left[0] else 0.0)
         if self._spans(row, column):
             room = max(room, self.plot_left - self.plot_gap / 2 - column.x - indent)
-        return wrap(cell, room + 0.01, 2)
+        return wrap(cell, room + 0.01, MOST_LINES)
 
     def draw_row(
         self, drawing: Drawing, x0: float, centre: float, row: Mapping[str, Cell], indent: float

@@ -10,7 +10,7 @@ from typing import Any
 from kmeta.plots.columns import Cell, Column, Columns, Type
 from kmeta.plots.drawing import BEHIND, Drawing
 from kmeta.plots.figure import Figure, figure_of
-from kmeta.plots.forest_rows import BandRow, Panel, PooledRow, Row
+from kmeta.plots.forest_rows import BandRow, EntryRow, Panel, PooledRow, Row
 from kmeta.plots.style import (
     AXIS,
     LINE,
@@ -28,6 +28,10 @@ GUTTER = 21.0
 NOTE_PITCH = 9.4
 BAND_GAP = 3.0
 COMPACT_BELOW = 260.0
+# What an axis with its words takes under the rows.
+AXIS_ROOM = 42.0
+# The pooled rows of a group that is cut follow its last study, whatever they take.
+SPLIT_SLACK = 90.0
 
 
 @dataclass(slots=True)
@@ -264,7 +268,7 @@ def _halved(panel: Panel, groups: Sequence[Block]) -> list[Block]:
     out: list[Block] = []
     for block in groups:
         if _height(panel, [block]) > 0.7 * total and len(block.rows) > 40:
-            out.extend(_split(panel, block, _height(panel, [block]) / 2))
+            out.extend(_split(panel, block, _height(panel, [block]) / 2 + SPLIT_SLACK))
         else:
             out.append(block)
     return out
@@ -278,7 +282,7 @@ def _split(panel: Panel, block: Block, room: float) -> list[Block]:
     for row in block.rows:
         height = row.height(panel)
         # The pooled rows and the words under a group stay with its last study.
-        if used + height > room and len(parts[-1]) > 1 and type(row).__name__ == "EntryRow":
+        if used + height > room - SPLIT_SLACK and len(parts[-1]) > 1 and isinstance(row, EntryRow):
             parts.append([replace(band, continued=True)] if band else [])
             used = parts[-1][0].height(panel) if band else 0.0
         parts[-1].append(row)
@@ -288,33 +292,26 @@ def _split(panel: Panel, block: Block, room: float) -> list[Block]:
 
 def _paged(forest: Forest, page: float) -> list[list[Block]]:
     """Blocks a page, none of them higher than the page allows; a block that is too high by itself is cut."""
-    panel = Panel(Drawing(), _columns(forest, page - 2 * MARGIN), forest.axis, MARGIN)
-    notes = sum(len(wrap(runs, page - 2 * MARGIN)) for runs in forest.notes) * NOTE_PITCH
-    room = MAX_HEIGHT_MM * POINTS_PER_MM - 2 * MARGIN - 28 - 40 - notes - 12
+    columns = _columns(forest, page - 2 * MARGIN)
+    panel = Panel(Drawing(), columns, forest.axis, MARGIN)
+    room = (
+        MAX_HEIGHT_MM * POINTS_PER_MM - 2 * MARGIN - (28 if columns.tiers == 2 else 18) - BAND_GAP - AXIS_ROOM
+    )
+    notes = sum(len(wrap(runs, page - 2 * MARGIN)) for runs in forest.notes) * NOTE_PITCH + 12
+    blocks = [part for block in forest.blocks() for part in _parts(panel, block, room)]
     pages: list[list[Block]] = [[]]
-    used = 0.0
-    queue = forest.blocks()
-    while queue:
-        block = queue.pop(0)
-        height = _height(panel, [block])
-        if used + height <= room:
-            pages[-1].append(block)
-            used += height
-        elif height > room or (not pages[-1] and len(block.rows) > 4):
-            first, *others = _split(panel, block, room - used) if room - used > 80 else [Block([]), block]
-            if first.rows and _height(panel, [first]) <= room - used:
-                pages[-1].append(first)
-            elif first.rows:
-                others = [first, *others]
+    for block in blocks:
+        if pages[-1] and _height(panel, [*pages[-1], block]) > room:
             pages.append([])
-            used = 0.0
-            queue = [*others, *queue]
-            if not first.rows and not others[1:] and height > room:
-                queue = [*_split(panel, block, room), *queue[1:]]
-        else:
-            pages.append([block])
-            used = height
-    return [blocks for blocks in pages if blocks]
+        pages[-1].append(block)
+    # Only the last page carries the notes; where they have no room the last group goes with them.
+    if len(pages[-1]) > 1 and _height(panel, pages[-1]) > room - notes:
+        pages.append([pages[-1].pop()])
+    return pages
+
+
+def _parts(panel: Panel, block: Block, room: float) -> list[Block]:
+    return [block] if _height(panel, [block]) <= room else _split(panel, block, room)
 
 
 def forest_figure(

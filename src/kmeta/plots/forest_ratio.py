@@ -30,11 +30,13 @@ from kmeta.plots.ticks import Axis, log_axis
 from kmeta.plots.words import (
     RATIO_TITLES,
     by_year,
+    capital,
     counted,
     event_words,
     explained,
-    full_stop,
+    first_sentence,
     heterogeneity,
+    italic_p,
     known,
     note,
     note_from_outside,
@@ -43,6 +45,7 @@ from kmeta.plots.words import (
     ratio_interval,
     sentences,
     study_label,
+    typographic,
     unmarked,
     without_value,
 )
@@ -144,7 +147,8 @@ class _Parts:
         whole = self._whole() if self.whole and self.whole.fit else None
         tail = [self._group(pool, inside=False) for pool in self.outside]
         tail += [self._apart(title, lines) for title, lines in self.apart]
-        if whole is None and self.whole and self.whole.remark and self.whole not in self.inside:
+        remarks = {pool.remark for pool in self.inside}
+        if whole is None and self.whole and self.whole.remark and self.whole.remark not in remarks:
             rows = [SpaceRow(2), WordsRow([self._remark(self.whole.remark)], indent=2.0), SpaceRow(4)]
             whole = Block(list(rows))
         fit = self.whole.fit if self.whole else None
@@ -178,7 +182,7 @@ class _Parts:
                 left.append(Column("n", "Treated", "right", span="Patients"))
                 left.append(Column("n_control", "Control", "right", span="Patients"))
         right = [Column("effect", f"{measure} (95% CI)", "estimate")]
-        if not self.narrow:
+        if not self.narrow and any(self._weight(x) is not None for x in self.lines):
             right.append(Column("weight", "Wt, %", "right"))
         return left, right, ("control", "treatment", "n_control", "n", "weight")
 
@@ -197,14 +201,14 @@ class _Parts:
         return counted(n, "trial") if self.synthesis.plan.randomised_only else counted(n, "study", "studies")
 
     def _remark(self, text: str) -> Runs:
-        return plain(text, self.type.note, "italic", "secondary")
+        return plain(capital(text), self.type.note, "italic", "secondary")
 
     def _entry(self, line: Line, *, hollow: bool = False) -> EntryRow:
         size, weight = self.type.body, None if hollow else self._weight(line)
         cells: dict[str, Cell] = {
             "study": study_label(line, size),
-            "treatment": plain(line.treatment or MISSING, size),
-            "control": plain(line.control or MISSING, size),
+            "treatment": plain(typographic(line.treatment) or MISSING, size),
+            "control": plain(typographic(line.control) or MISSING, size),
             "n": plain(count(line.n), size),
             "n_control": plain(count(line.n_control), size),
             "effect": ratio_interval(line.estimate, line.ci_low, line.ci_high, mark=",".join(line.marks)),
@@ -216,7 +220,7 @@ class _Parts:
     def _group(self, pool: Pool, *, inside: bool) -> Block:
         block = Block([])
         if pool is not self.whole or len(self.inside) > 1:
-            title = pool.title or pool.name
+            title = capital(pool.title or pool.name)
             if not inside and self.whole:
                 title = title if "not pooled" in title else f"{title}: not pooled with the above"
             block.rows.append(BandRow(title, self.many(len(pool.lines)) if self.halves else ""))
@@ -260,7 +264,7 @@ class _Parts:
             "study": plain(words, size),
             "effect": without_value(ratio_interval(fit.effect, low, high)),
         }
-        return PredictionRow(cells, low, high, colour, _density(fit) if density else None, indent)
+        return PredictionRow(cells, low, high, colour, predictive_density(fit) if density else None, indent)
 
     def _whole(self) -> Block:
         assert self.whole is not None and self.whole.fit is not None  # noqa: S101, PT018 - the caller asked
@@ -276,7 +280,11 @@ class _Parts:
         rows: list[Any] = [RuleRow(6), PooledRow(cells, fit.effect, low, high, 4.8, "pooled", 2.0, extra=2.0)]
         if known(fit.pi_low):
             rows.append(self._prediction(fit, "pooled", 2.0, density=not self.narrow))
-        lines = [heterogeneity(fit, full=True), overall_test(fit)]
+        between = self.synthesis.subgroup_test
+        test = overall_test(fit)
+        if between:
+            test += f". Subgroups: *Q* = {decimal(between.q, 2)}, df = {between.df}, {italic_p(between.p)}"
+        lines = [heterogeneity(fit, full=True), test.removeprefix(". ")]
         rows.append(WordsRow([note(text, self.type.note) for text in lines if text], indent=2.0, before=1.0))
         if self.whole.remark:
             rows.append(WordsRow([self._remark(self.whole.remark)], indent=2.0))
@@ -295,12 +303,12 @@ class _Parts:
             marked.append(note("; ".join(filter(None, [explained(marks), unmarked_rows])) + ".", size))
         if any(self._weight(x) is None for x in self.lines):
             out.append(note("Hollow squares: not pooled.", size))
-        words = [self.synthesis.model] if self.synthesis.model else []
-        rest = [note_from_outside(full_stop(text), size) for text in [*words, *self.synthesis.notes]]
-        return [*marked, *paragraph(*out, *rest)]
+        if self.synthesis.model:
+            out.append(note_from_outside(first_sentence(self.synthesis.model), size))
+        return [*marked, *paragraph(*out)]
 
 
-def _density(fit: MetaFit) -> Density | None:
+def predictive_density(fit: MetaFit) -> Density | None:
     """The predictive distribution whose limits the fit gives: t with k - 1 degrees of freedom, or normal."""
     from scipy.special import ndtri, stdtrit
 

@@ -122,6 +122,7 @@ class EntryRow:
     half: float = 2.7
     hollow: bool = False
     colour: str = "pooled"
+    mark: str = "square"
 
     def height(self, panel: Panel) -> float:
         """One row, more where a name wraps."""
@@ -138,7 +139,7 @@ class EntryRow:
             left = panel.axis.share(self.value) < 0
             panel.drawing.arrowhead(panel.left if left else panel.right, y, "left" if left else "right")
             return
-        panel.drawing.mark("square", panel.x(self.value), y, self.half, self.colour, hollow=self.hollow)
+        panel.drawing.mark(self.mark, panel.x(self.value), y, self.half, self.colour, hollow=self.hollow)
 
 
 @dataclass(slots=True)

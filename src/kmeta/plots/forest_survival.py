@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,9 +31,10 @@ from kmeta.plots.ticks import PERCENT
 from kmeta.plots.words import (
     at_time,
     by_year,
+    capital,
     counted,
     explained,
-    full_stop,
+    first_sentence,
     heterogeneity,
     known,
     note,
@@ -42,6 +44,7 @@ from kmeta.plots.words import (
     plain_interval,
     sentences,
     study_label,
+    typographic,
     without_value,
 )
 from kmeta.review.estimate import PublishedResult
@@ -88,7 +91,9 @@ class _Parts:
         self.type = Type(7.0, 6.5, 11.5, 6.0) if self.narrow else Type(7.5, 6.5, 12.2, 6.0)
         self.lines = [x for pool in synthesis.pools for x in (*pool.lines, *pool.apart)]
         self.places = 0 if any(x.n is None or x.n < 100 for x in self.lines) else 1
-        self.intervals = {x.interval for x in self.lines if known(x.ci_low)}
+        kinds = Counter(x.interval for x in self.lines if known(x.ci_low))
+        self.rare = min(kinds, key=lambda kind: (kinds[kind], kind)) if len(kinds) > 1 else ""
+        self.usual = max(kinds, key=lambda kind: (kinds[kind], kind)) if kinds else ""
 
     def forest(self) -> Forest:
         when = at_time(self.synthesis.plan.time_months)
@@ -99,7 +104,8 @@ class _Parts:
                 left.append(Column("treatment", "Treatment", most=118))
             if any(x.n is not None for x in self.lines):
                 left.append(Column("n", self._count_head, "slash"))
-            right.append(Column("weight", "Wt, %", "right"))
+            if any(x.weight is not None for x in self.lines):
+                right.append(Column("weight", "Wt, %", "right"))
         return Forest(
             left=left,
             right=right,
@@ -137,7 +143,7 @@ class _Parts:
         if pool.fit:
             block.rows += self._pooled(pool.fit, role)
         if pool.remark:
-            block.rows.append(WordsRow([plain(pool.remark, self.type.note, "italic", "secondary")]))
+            block.rows.append(WordsRow([plain(capital(pool.remark), self.type.note, "italic", "secondary")]))
         block.rows += [self._published(earlier) for earlier in pool.published]
         if pool.fit and pool.fit.k > 1:
             block.rows.append(WordsRow([note(heterogeneity(pool.fit), self.type.note)]))
@@ -155,12 +161,12 @@ class _Parts:
         size = self.type.body
         weight = None if hollow else line.weight
         marks = [*line.marks]
-        # Where both kinds stand in one figure the computed ones carry a letter.
-        if len(self.intervals) > 1 and line.interval == "wilson" and "w" not in marks:
-            marks.append("w")
+        # Where both kinds of interval stand in one figure the rarer kind carries a letter.
+        if line.interval == self.rare and known(line.ci_low):
+            marks.append("w" if self.rare == "wilson" else "r")
         cells: dict[str, Cell] = {
             "study": study_label(line, size),
-            "treatment": plain(line.treatment or "–", size),
+            "treatment": plain(typographic(line.treatment) or "–", size),
             "n": Slash(_alive(line), count(line.n)),
             "effect": self._interval(line.estimate, line.ci_low, line.ci_high, mark=",".join(marks)),
             "weight": plain(decimal(weight, 1), size),
@@ -192,8 +198,7 @@ class _Parts:
             text = earlier.estimate or "–"
             cells["effect"] = Interval(text if len(text) < 12 else "–", colour="secondary")
         else:
-            places = 0 if value == round(value) else 1
-            cells["effect"] = plain_interval(value, low, high, places, colour="secondary")
+            cells["effect"] = plain_interval(value, low, high, self.places, colour="secondary")
         return PublishedRow(cells, value, low, high)
 
     def _notes(self) -> list[Runs]:
@@ -205,18 +210,24 @@ class _Parts:
         if marks:
             out.append(note(marks[0].upper() + marks[1:] + ".", size))
         letters = {m for x in self.lines for m in x.marks}
-        letters |= {"w"} if len(self.intervals) > 1 and "wilson" in self.intervals else set()
+        letters |= {"w" if self.rare == "wilson" else "r"} if self.rare else set()
         if explained(letters):
             out.append(note(explained(letters) + ".", size))
-        if self.intervals == {"wilson"}:
+        if self.usual == "wilson":
             out.append(note("Study intervals: Wilson, on the effective sample.", size))
+        if ignoring := sum("censoring" in x.basis for x in self.lines):
+            text = f"For {ignoring} of {len(self.lines)} arms n is the effective sample, censoring ignored."
+            out.append(note(text, size))
         if any(x.n is not None for x in self.lines) and not self.narrow:
-            out.append(note(f"{self._count_head.split()[0]} = survival × n, censoring ignored.", size))
+            out.append(note(f"{self._count_head.split()[0]} = survival × n.", size))
         if self.synthesis.model:
-            out.append(note_from_outside(full_stop(self.synthesis.model), size))
+            out.append(note_from_outside(first_sentence(self.synthesis.model), size))
         if len([pool for pool in self.synthesis.pools if pool.lines]) > 1:
-            out.append(note("Classes differ in case mix: no test between them is shown.", size))
-        return paragraph(*out, *(note_from_outside(full_stop(text), size) for text in self.synthesis.notes))
+            text = (
+                "Classes differ in who gets them: differences are associations, no test between them is made."
+            )
+            out.append(note(text, size))
+        return paragraph(*out)
 
 
 def _alive(line: Line) -> str:

@@ -13,6 +13,7 @@ from kmeta.plots.style import BODY, MARK, MARK_RISE
 
 ASCENT, DESCENT = 0.74, 0.04
 ELLIPSIS = "…"
+NO_BREAK = "\u00a0\u202f"
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+−")
 # A lone ¹ ² ³ is a glyph of the face; longer ones and the rest are small raised runs.
 _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]{2,}|[⁰⁴⁵⁶⁷⁸⁹⁺⁻]")
@@ -52,7 +53,9 @@ def clean(text: str) -> str:
     """One line of composed characters: no control characters, no line ends, no marks that turn the direction."""
     text = unicodedata.normalize("NFC", text)
     kept = "".join(
-        " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C"
+        " " if c.isspace() and c not in NO_BREAK else c
+        for c in text
+        if c.isspace() or unicodedata.category(c)[0] != "C"
     )
     return re.sub(" +", " ", kept).strip()
 

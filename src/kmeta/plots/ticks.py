@@ -65,13 +65,14 @@ def _narrowest(need: tuple[float, float], limits: Sequence[float], share: float)
     return best[1], best[2]
 
 
-def _candidates(low: float, high: float) -> tuple[list[float], list[int]]:
+def _candidates(low: float, high: float, null: float, max_labels: int) -> tuple[list[float], list[int]]:
     """Candidate ticks well beyond [low, high], and the strides by which they may be thinned."""
     span = high / low
     if span < 2.5:
         first, last = math.floor(low * 10) - 2, math.ceil(high * 10) + 2
         return [n / 10 for n in range(max(1, first), last + 1)], [1, 2, 5, 10]
-    if span <= 64:
+    twos = math.ceil(math.log2(max(high, 2 * null)) - 1e-9), math.floor(math.log2(min(low, null / 2)) + 1e-9)
+    if span <= 64 and twos[0] - twos[1] < max_labels:
         first, last = math.floor(math.log2(low)) - 2, math.ceil(math.log2(high)) + 2
         return [2.0**n for n in range(first, last + 1)], [1, 2, 3, 4]
     first, last = math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1
@@ -91,8 +92,8 @@ def log_axis(
 
     It holds every estimate, the pooled intervals, at least 80 % of the limits, and the null value with one candidate
     on either side of it (room for the words under the axis). Candidates are powers of 2; tenths when the range is
-    under a factor of 2.5; 1, 3, 10 a decade when it is over 64. Values that are not positive and
-    finite are passed over.
+    under a factor of 2.5; 1, 3, 10 a decade when it is over 64 or powers of 2 would be too many. Values that are not
+    positive and finite are passed over.
 
     >>> log_axis([0.47, 0.34, 0.23], [0.3, 0.73, 0.2, 0.59, 0.12, 0.42], [0.33, 0.45]).ticks
     (0.125, 0.25, 0.5, 1.0, 2.0)
@@ -103,7 +104,7 @@ def log_axis(
     need = (min(must), max(must))
     edges = [v for v in _usable(limits) if need[0] / WIDEST**0.5 <= v <= need[1] * WIDEST**0.5]
     low, high = _narrowest(need, edges, SHARE_OF_LIMITS)
-    candidates, strides = _candidates(low, high)
+    candidates, strides = _candidates(low, high, null, max_labels)
     low_at = _at_or_below(candidates, min(low, _beside(candidates, null, -1)))
     high_at = _at_or_above(candidates, max(high, _beside(candidates, null, 1)))
     inside = candidates[low_at : high_at + 1]

@@ -22,7 +22,8 @@ MARK_WORDS = {
     "m": "matched",
     "t": "another endpoint (time to progression)",
     "s": "read in another paper, not in the study's own report",
-    "w": "Wilson interval",
+    "w": "Wilson interval, computed",
+    "r": "interval as reported",
 }
 RATIO_TITLES = {"HR": "Hazard ratio", "OR": "Odds ratio", "RR": "Risk ratio", "IRR": "Incidence rate ratio",
                 "ROM": "Ratio of means", "MSR": "Ratio of median survival"}  # fmt: skip
@@ -37,7 +38,7 @@ OUTCOMES = {
     "TTF": ("Freedom from treatment failure", "treatment failure"),
     "TTLP": ("Freedom from local progression", "local progression"),
 }
-_YEAR = re.compile(r"^(.*\S)\s+(\d{4}[a-z]?|n\.d\.|n\.r\.)$")
+_YEAR = re.compile(r"^(.*\S)\s+((?:(?:18|19|20)\d\d[a-z]?|n\.d\.|n\.r\.)(?:\s+\(.*\))?)$")
 
 
 def known(value: float | None) -> bool:
@@ -51,6 +52,24 @@ def study_label(line: Line, size: float) -> Runs:
     name, year = found.groups() if found else (line.label, str(line.year or ""))
     grey = plain(year, size, colour="secondary") if year else ()
     return (*plain(name, size), Run(" ", size), *grey) if year else plain(name, size)
+
+
+def typographic(text: str) -> str:
+    """A treatment as a table prints it: a capital where the first word has none at all, real comparison signs."""
+    for typed, sign in ((">=", "≥"), ("<=", "≤")):
+        text = re.sub(rf"\s*{typed}\s*", f" {sign}\u00a0", text).replace(f"( {sign}", f"({sign}")
+    return capital(text.strip(" "))
+
+
+def capital(text: str) -> str:
+    """With a capital first letter where the first word has none ("mTOR inhibitor" keeps its own)."""
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first.islower() and first.replace("-", "").isalpha() else text
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first semicolon or full stop that ends a thought: the model without its small print."""
+    return full_stop(re.split(r"\.\s+", text.strip(), maxsplit=1)[0].rstrip(".")) if text.strip() else ""
 
 
 def by_year(lines: Iterable[Line]) -> list[Line]:
@@ -121,7 +140,8 @@ def heterogeneity(fit: MetaFit, *, full: bool = False) -> str:
     """`τ² = 0.16 (logit); I² = 76%; Q = 37.1, df = 8, P < 0.001`; with the interval of τ² when `full`."""
     inside = scale_word(fit.measure)
     if full and known(fit.tau2_low) and known(fit.tau2_high):
-        limits = f"95% CI {tau2_text(fit.tau2_low)}–{tau2_text(fit.tau2_high)}"
+        places = len(tau2_text(fit.tau2)) - 2
+        limits = f"{100 * fit.level:g}% CI {decimal(fit.tau2_low, places)}–{decimal(fit.tau2_high, places)}"
         inside = f" ({'logit; ' if inside else ''}{limits})"
     words = [f"*τ*² = {tau2_text(fit.tau2)}{inside}"]
     if known(fit.i2):

@@ -81,14 +81,14 @@ def archive(project: Project, folder: Path | str, *, dry_run: bool = False) -> l
         return content.names
     with disk.told(folder, "making the archive"):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    with disk.scratch(folder) as made:
+    with disk.scratch(folder, OWNED) as made:
         disk.write_tree(made, content.texts)
         for digest in content.blobs:
             disk.write_tree(made, {f"{FILES}/{digest}": project.read_file(digest)})
         # The lock alone: two archives of one project are put in place one after the other.
         with project.store.writing():
             _rescue(folder)
-            disk.clear_old(folder)
+            disk.clear_old(folder, OWNED)
             _put_in_place(made, folder)
     return content.names
 

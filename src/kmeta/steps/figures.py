@@ -48,7 +48,8 @@ def plan(contents: Contents) -> dict[str, tuple[str, Any]]:
     wanted: dict[str, tuple[str, Any]] = {"prisma-flow": ("prisma_flow", contents.flow)}
     plots = {"survival_at": "forest_survival", "hazard_ratio": "forest_ratio", "median": "median_figure"}
     for synthesis in contents.syntheses:
-        if any(pool.lines for pool in synthesis.pools) and synthesis.plan.kind in plots:
+        shown = sum(len(pool.lines) + len(pool.apart) for pool in synthesis.pools)
+        if shown > 1 and synthesis.plan.kind in plots:  # one row is a sentence, no figure
             wanted[synthesis.name] = (plots[synthesis.plan.kind], synthesis)
     if contents.strategy.table:
         wanted["strategy"] = ("strategy_figure", contents.strategy)
