@@ -204,13 +204,12 @@ def fit_values(fit: MetaFit, names: tuple[str, ...] = ("intrcpt",)) -> Values:
         "QMdf": list(qm_df),
         "sigma2": list(fit.sigma2),
     }
-    if fit.model != "multilevel":
-        stats = fit.fit_stats()
-        order = ["ll", "dev", "AIC", "BIC", "AICc"]
-        nested["fit_stats"] = {
-            "names": order,
-            **{kind: [stats[kind][key] for key in order] for kind in ("ML", "REML")},
-        }
+    stats = fit.fit_stats()
+    order = ["ll", "dev", "AIC", "BIC", "AICc"]
+    nested["fit_stats"] = {
+        "names": order,
+        **{kind: [stats[kind][key] for key in order] for kind in ("ML", "REML")},
+    }
     if one is not None:
         keys = {
             "pred": "mu",
@@ -438,34 +437,10 @@ def multilevel(inputs: Values, one: Values) -> Values:
             pair = {"estimate": value, "ci_lb": low, "ci_ub": high}
             rows.append({key: [part, math.sqrt(part)] for key, part in pair.items()})
         return dict(flat(rows))
-    found = {**fit_values(fit), **multilevel_stats(fit)}
+    found = fit_values(fit)
     if name == "cs_parametrisation":
         found |= {"tau2.0": fit.tau2, "sigma2.0": 0.0, "rho.0": fit.sigma2[0] / fit.tau2}
     return found
-
-
-def multilevel_stats(fit: MetaFit) -> Values:
-    """Likelihoods of the marginal model by dense matrices: an independent check of the fast ones."""
-    k = fit.k
-    block = np.array([[a == b for b in fit.groups] for a in fit.groups], dtype=float)
-    total = (
-        np.diag(fit.vi) + fit.sigma2[0] * block + (fit.sigma2[1] if len(fit.sigma2) > 1 else 0) * np.eye(k)
-    )
-    inverse = np.linalg.inv(total)
-    resid = fit.yi - fit.mu
-    rss, spread = float(resid @ inverse @ resid), float(np.linalg.slogdet(total)[1])
-    ml = -0.5 * (k * math.log(2 * math.pi) + spread + rss)
-    saturated = -0.5 * (k * math.log(2 * math.pi) + float(np.log(fit.vi).sum()))
-    reml = -0.5 * (
-        (k - 1) * math.log(2 * math.pi) - math.log(k) + spread + math.log(float(inverse.sum())) + rss
-    )
-    stats = {"names": ["ll", "dev", "AIC", "BIC", "AICc"]}
-    parameters = 1 + len(fit.sigma2)
-    for kind, ll, deviance, n in (("ML", ml, -2 * (ml - saturated), k), ("REML", reml, -2 * reml, k - 1)):
-        size = max(n, parameters + 2)
-        aicc = -2 * ll + 2 * parameters * size / (size - parameters - 1)
-        stats[kind] = [ll, deviance, -2 * ll + 2 * parameters, -2 * ll + parameters * math.log(n), aicc]
-    return dict(flat({"fit_stats": stats}))
 
 
 # --- the meta package's generic pooling -----------------------------------------------------------------------

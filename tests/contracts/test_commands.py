@@ -13,6 +13,7 @@ from kmeta.cli.app import app
 COMMANDS = typer.main.get_command(app).commands
 # Commands that read a project where they stand, with the words they need besides.
 NEED_A_PROJECT = {
+    "amend": [],
     "status": [],
     "check": [],
     "analyse": [],
@@ -62,7 +63,7 @@ def test_a_folder_that_is_no_project_is_said_in_words(name, words, tmp_path):
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert "hint:" in done.stderr
-    assert "review.toml" in done.stderr or "project" in done.stderr
+    assert "is not a review" in done.stderr
 
 
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"serve"}))

@@ -10,7 +10,7 @@ import typer
 import kmeta
 from kmeta.cli.app import app
 from kmeta.methods.checks import CHECKS
-from kmeta.methods.selection import RULES
+from kmeta.methods.selection import CONTRAST_RULES, RULES
 from kmeta.review.protocol import Analysis, Eligibility, Protocol, Treatment
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -42,7 +42,7 @@ def test_a_check_is_described(name):
     assert f"`{name}`" in page("checks.md")
 
 
-@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize("name", sorted({**RULES, **CONTRAST_RULES}))
 def test_a_selection_rule_is_described(name):
     assert f"`{name}`" in page("selection-rules.md")
 

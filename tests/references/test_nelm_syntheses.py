@@ -133,6 +133,12 @@ def test_of_two_equal_cohorts_the_longer_one_is_kept_and_the_reason_says_so():
     assert "Mayo 2011 (339 patients; certain: the same 339 surgical patients)" in mayo.reason
 
 
+def test_matched_figures_whose_n_is_of_all_stand_apart_without_an_interval_made_from_it():
+    line = next(line for line in pool("os60", "transplantation").apart if line.study_id == "ltlr455")
+    assert (line.estimate, line.n, line.ci_low, line.interval) == (0.73, None, None, "none")
+    assert "n of the arm 225" in line.remark
+
+
 def test_matched_patients_stay_where_n_is_theirs_and_are_marked():
     line = next(line for line in pool("os60", "resection").lines if line.study_id == "sinet_psm2013")
     assert line.marks == ("m",)
@@ -259,13 +265,14 @@ def test_medians_are_listed_with_those_not_reached_and_means_apart():
     open_ended = {line.study_id for line in resection.lines if np.isnan(line.estimate)}
     assert open_ended == {"extent2018", "maxwell2015"}
     assert all("not reached" in line.remark for line in resection.lines if np.isnan(line.estimate))
+    mayo = next(line for line in resection.lines if line.study_id == "mayo2010")
+    assert mayo.remark == "shares patients with Mayo 2011"
     apart = {line.study_id: line.remark for line in resection.apart}
     assert "mean" in apart["osborne2006"]
     assert "mean" in apart["zhangjz2021"]
     assert "misprint" in apart["maxwell2015"]
-    assert "from diagnosis" in next(
-        x.remark for x in pool("medians", "locoregional").apart if x.study_id == "pitt"
-    )
+    pitt = [line.remark for line in pool("medians", "locoregional").apart if line.study_id == "pitt"]
+    assert any("counted from diagnosis" in remark for remark in pitt)
 
 
 def test_no_survival_time_is_dropped_silently():

@@ -544,7 +544,7 @@ def _p_value(cells: Cells) -> str:
     text = cells.text("p_value")
     if re.search(r"\d,\d", text):
         cells.fault("p_value", f"{shown(text)}: decimal comma", "use a point")
-    number = re.fullmatch(r"\s*[<>=≤≥]?\s*(\d*\.?\d+(?:[eE][+-]?\d+)?)\s*", text)
+    number = re.fullmatch(r"\s*[<>=≤≥]?\s*(\d*\.?\d+(?:[eE][+-]?\d{1,3})?)\s*", text[:40])
     if number and float(number[1]) > 1:
         cells.fault("p_value", f"{text.strip()} is above 1")
     return text

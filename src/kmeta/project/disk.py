@@ -15,7 +15,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from kmeta.core.errors import InputError, ProjectError, StoreError
@@ -85,15 +85,34 @@ def write_tree(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 @contextlib.contextmanager
-def scratch(beside: Path) -> Iterator[Path]:
-    """A new folder in the folder of `beside`, gone at the end unless it was renamed."""
+def scratch(beside: Path, owned: Collection[str] | None = None) -> Iterator[Path]:
+    """A new folder in the folder of `beside`, gone at the end unless it was renamed.
+
+    With `owned`, only what bears one of these names is removed: all else that came into it is somebody's.
+    """
     with told(beside.parent, f"making {beside.name}"):
         made = beside.with_name(f"{SCRATCH}{beside.name}-{secrets.token_hex(8)}")
         made.mkdir()
     try:
         yield made
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        remove(made, owned)
+
+
+def remove(folder: Path, owned: Collection[str] | None = None) -> None:
+    """Remove a folder, or what in it bears one of the names; what cannot be removed stays."""
+    if owned is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for name in owned:
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def place(new: Path, target: Path) -> None:
@@ -107,21 +126,30 @@ def place(new: Path, target: Path) -> None:
 
 
 def swap(new: Path, target: Path) -> None:
-    """Exchange the folders: afterwards `target` is the new one and `new` the old one.
+    """Exchange the folders: afterwards `target` is the new one and `new` the old one; an error undoes it.
 
     One step where the system offers it (Linux, macOS); else two renames, the first undone when the second fails.
     """
     with told(target, f"placing {target.name}"):
-        if not _exchange(new, target):
-            aside = new.with_name(new.name + _ASIDE)
-            os.replace(target, aside)  # noqa: PTH105
-            try:
-                os.replace(new, target)  # noqa: PTH105
-            except BaseException:
-                os.replace(aside, target)  # noqa: PTH105
-                raise
-            os.replace(aside, new)  # noqa: PTH105
-        fsync_folder(target.parent)
+        _exchange_or_rename(new, target)
+        try:
+            fsync_folder(target.parent)
+        except BaseException:
+            _exchange_or_rename(new, target)
+            raise
+
+
+def _exchange_or_rename(new: Path, target: Path) -> None:
+    if _exchange(new, target):
+        return
+    aside = new.with_name(new.name + _ASIDE)
+    os.replace(target, aside)  # noqa: PTH105
+    try:
+        os.replace(new, target)  # noqa: PTH105
+    except BaseException:
+        os.replace(aside, target)  # noqa: PTH105
+        raise
+    os.replace(aside, new)  # noqa: PTH105
 
 
 def recover(target: Path) -> None:
@@ -165,12 +193,12 @@ def leftovers(target: Path) -> list[Path]:
     )
 
 
-def clear_old(target: Path) -> None:
-    """Remove those leftovers that nobody can be at work in any more: a day old."""
+def clear_old(target: Path, owned: Collection[str] | None = None) -> None:
+    """Remove (as `remove` does) those leftovers that nobody can be at work in any more: a day old."""
     for left in leftovers(target):
         with contextlib.suppress(OSError):
             if left.stat().st_mtime < time.time() - _DAY:
-                shutil.rmtree(left, ignore_errors=True)
+                remove(left, owned)
 
 
 def checked_name(name: str) -> str:

@@ -95,8 +95,8 @@ def _unite(project: Project, theirs: list[Act], other_root: Path) -> Merged:
             text = protocol_of(said, project.root)
             # An amendment comes with its acts, unless the file here has edits that nobody recorded.
             if text_before == recorded != text:
-                disk.write_file(path, text.encode())
                 rewritten = True
+                disk.write_file(path, text.encode())
             conflicts = tuple(log.conflicts(store.live(connection)))
     except BaseException:
         if rewritten:

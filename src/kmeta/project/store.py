@@ -88,8 +88,8 @@ class Store:
         _look(path)
         read_only = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
         original = cls(path, _engine(path, read_only=read_only), read_only=read_only)
-        with tempfile.TemporaryDirectory(prefix="kmeta-") as folder:
-            copy = Path(folder) / path.name
+        with _temporary() as folder:
+            copy = folder / path.name
             try:
                 original.copy_to(copy)
             finally:
@@ -330,6 +330,16 @@ class Store:
             yield
         except (DBAPIError, sqlite3.Error) as error:
             raise _refused(error, self.path, doing) from error
+
+
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    with disk.told(Path(tempfile.gettempdir()), "making a temporary folder"):
+        folder = Path(tempfile.mkdtemp(prefix="kmeta-"))
+    try:
+        yield folder
+    finally:
+        disk.remove(folder)
 
 
 def next_link(link: str, act_id: str) -> str:

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from kmeta.report.contents import Contents
     from kmeta.report.figures import FigureLike
 
-PNG_DPI = 600
-
 
 def render(
     contents: Contents, figures: Mapping[str, FigureLike], progress: Progress = silent
@@ -25,7 +23,7 @@ def render(
     Raises InputError for figures whose names are no file names or that are no SVG, and for two values of one name.
     """
     from kmeta.report.compose import compose
-    from kmeta.report.figures import check_names
+    from kmeta.report.figures import PNG_DPI, check_names
     from kmeta.report.html import to_html
     from kmeta.report.results import to_results
     from kmeta.report.rscript import to_r
@@ -34,19 +32,17 @@ def render(
 
     check_names(figures)
     document, values = compose(contents, figures, progress)
-    pictures: dict[str, bytes] = {}
     files: dict[str, bytes] = {}
     with progress("Drawing the figures of the report", len(figures)) as tick:
         for name, figure in figures.items():
-            pictures[name] = figure.png(PNG_DPI)
-            files[f"figures/{name}.png"] = pictures[name]
+            files[f"figures/{name}.png"] = figure.png(PNG_DPI)
             files[f"figures/{name}.svg"] = figure.svg(text_as_paths=True).encode()
             files[f"figures/{name}.csv"] = figure.csv().encode()
             tick()
     with progress("Writing the files of the report", 4) as tick:
         files["report.html"] = to_html(document, figures).encode()
         tick()
-        files["report.docx"] = to_word(document, figures, pictures)
+        files["report.docx"] = to_word(document, figures)
         tick()
         files["results.json"] = to_results(contents, document, values, figures)
         tick()

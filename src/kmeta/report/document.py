@@ -21,6 +21,11 @@ _PLACE = re.compile(r"\{(\w+)\}")
 LONGEST_TEXT = 20_000
 
 
+def legal(text: str) -> str:
+    """`text` without what XML cannot hold; all else as it was."""
+    return _ILLEGAL.sub("\ufffd", text)
+
+
 def clean(text: str) -> str:
     """`text` as one line that HTML and Word can both hold: no control characters, no turned direction, not endless.
 
@@ -30,7 +35,7 @@ def clean(text: str) -> str:
     line = _DIRECTION.sub("", _SPACE.sub(" ", text))
     if len(line) > LONGEST_TEXT:
         line = line[:LONGEST_TEXT] + " …"
-    return _ILLEGAL.sub("\ufffd", line)
+    return legal(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +165,19 @@ class Column:
     align: Literal["left", "right"] = "left"
 
 
-RowKind: TypeAlias = Literal["data", "band", "total", "remark"]
+RowKind: TypeAlias = Literal["data", "band", "total", "remark", "detail"]
+
+
+# Rows of one cell over all columns.
+SPANNING = ("band", "remark", "detail")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """data; band: one cell over all columns that names a group; total: bold; remark: one italic cell."""
+    """data; band: one cell over all columns that names a group; total: bold; remark: one italic cell; detail: one cell.
+
+    One-cell rows go over all columns; a detail says more of the row above it.
+    """
 
     cells: tuple[Runs, ...]
     kind: RowKind = "data"
@@ -185,7 +197,7 @@ class Table:
 
     def __post_init__(self) -> None:
         for row in self.rows:
-            expected = 1 if row.kind in ("band", "remark") else len(self.columns)
+            expected = 1 if row.kind in SPANNING else len(self.columns)
             if len(row.cells) != expected:
                 raise InputError(
                     f"a row of kind {row.kind} has {len(row.cells)} cells, expected {expected}",
@@ -221,6 +233,10 @@ class Document:
     blocks: tuple[Block, ...] = ()
     language: str = "en-GB"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", clean(self.title) or "Untitled review")
+        object.__setattr__(self, "kicker", clean(self.kicker))
+
     def sections(self) -> list[Heading]:
         """What the contents list shows."""
         return [block for block in self.blocks if isinstance(block, Heading) and block.level == 1]
@@ -245,7 +261,7 @@ class Document:
     def landscape(self) -> list[bool]:
         """For each block whether it stands on a page turned for a wide table.
 
-        The heading and the paragraphs right before a wide table go with it, so that no page holds them alone.
+        The heading and the words right before a wide table go with it, so that no page holds them alone.
         """
         turned = [isinstance(block, Table) and block.wide for block in self.blocks]
         for i in range(len(self.blocks) - 1, 0, -1):
@@ -253,7 +269,7 @@ class Document:
             opened = isinstance(self.blocks[i], Heading)
             if (
                 turned[i]
-                and isinstance(before, (Heading, Paragraph))
+                and isinstance(before, (Heading, Paragraph, Bullets))
                 and (not opened or isinstance(before, Heading))
             ):
                 turned[i - 1] = True

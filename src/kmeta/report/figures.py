@@ -12,6 +12,7 @@ from typing import Protocol
 from xml.etree import ElementTree
 
 from kmeta.core.errors import InputError
+from kmeta.report.document import clean
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _URL = re.compile(r"url\(\s*['\"]?#([^)'\"]+)['\"]?\s*\)")
@@ -21,16 +22,32 @@ _UNIVERSAL = re.compile(r"\*\s*\{([^}]*)\}")
 _REFUSED = frozenset(
     {"script", "foreignObject", "metadata", "style", "iframe", "object", "embed", "a", "animate", "set"}
 )
+PNG_DPI = 600
 MAX_SVG = 20_000_000
 
 
 class FigureLike(Protocol):
     """A drawn figure: vector, raster, data and words."""
 
-    title: str
-    alt: str
-    width_mm: float
-    height_mm: float
+    @property
+    def title(self) -> str:
+        """What it shows, in a few words."""
+        ...
+
+    @property
+    def alt(self) -> str:
+        """What it says, for those who cannot see it."""
+        ...
+
+    @property
+    def width_mm(self) -> float:
+        """Width in millimetres."""
+        ...
+
+    @property
+    def height_mm(self) -> float:
+        """Height in millimetres."""
+        ...
 
     def svg(self, text_as_paths: bool = True) -> str:
         """The drawing; text as paths where fonts cannot be counted on."""
@@ -43,6 +60,11 @@ class FigureLike(Protocol):
     def csv(self) -> str:
         """The numbers that are drawn."""
         ...
+
+
+def pages_of(figure: FigureLike) -> tuple[FigureLike, ...]:
+    """The figure, or its parts where it is higher than a page and comes cut."""
+    return tuple(getattr(figure, "pages", ())) or (figure,)
 
 
 def check_names(figures: Mapping[str, FigureLike]) -> None:
@@ -86,7 +108,7 @@ def inline_svg(svg: str, *, key: str, title: str, alt: str) -> str:
     root.set("aria-labelledby", f"{key}-title {key}-desc")
     for place, (name, words) in enumerate((("title", title), ("desc", alt))):
         told = ElementTree.Element(name, {"id": f"{key}-{name}"})
-        told.text = words
+        told.text = clean(words)
         root.insert(place, told)
     return ElementTree.tostring(root, encoding="unicode")
 

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from kmeta.report.align import padding
 from kmeta.report.document import Document, Heading, Picture, Run, Runs, Table
-from kmeta.report.figures import FigureLike, inline_svg
+from kmeta.report.figures import FigureLike, inline_svg, pages_of
 
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff]")
 
@@ -34,8 +34,22 @@ def _environment() -> Any:
 
 @cache
 def style() -> str:
-    """The style sheet that stands in the page."""
-    return files("kmeta.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
+    """The style sheet that stands in the page: ours, and the colours of figures on a dark page."""
+    sheet = files("kmeta.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
+    return f"{sheet}\n{_dark_figures()}"
+
+
+def _dark_figures() -> str:
+    """Each colour of a figure and what stands for it on a dark page; in print the page is light."""
+    from kmeta.plots.style import DARK, palette
+
+    pairs = {light.lower(): DARK[role].lower() for role, light in palette("journal").items()}
+    rules = [
+        f'  figure [{name}="{light}"] {{ {name}: {dark}; }}'
+        for light, dark in sorted(pairs.items())
+        for name in ("fill", "stroke")
+    ]
+    return "@media screen and (prefers-color-scheme: dark) {\n" + "\n".join(rules) + "\n}\n"
 
 
 def content_policy() -> str:
@@ -95,15 +109,28 @@ class _Writer:
             done = Markup('<a href="{}" rel="noreferrer">{}</a>').format(run.href, done)
         return done
 
+    def widths(self, table: Table) -> list[str]:
+        """The share of each column, in percent."""
+        total = sum(column.mm for column in table.columns)
+        return [f"{100 * column.mm / total:.1f}" for column in table.columns]
+
     def padding(self, table: Table) -> list[dict[int, str]]:
         return padding(table)
 
     def svg(self, block: Picture) -> Markup:
-        figure = self.figures[block.name]
-        drawn = inline_svg(figure.svg(text_as_paths=False), key=block.key, title=figure.title, alt=figure.alt)
-        return Markup(drawn)  # noqa: S704 -- parsed, cleaned and written again by inline_svg
+        drawn = [
+            inline_svg(
+                page.svg(text_as_paths=False),
+                key=f"{block.key}-part-{i}" if i else f"{block.key}-svg",
+                title=page.title,
+                alt=page.alt,
+            )
+            for i, page in enumerate(pages_of(self.figures[block.name]))
+        ]
+        return Markup("").join(Markup(part) for part in drawn)  # noqa: S704 -- cleaned by inline_svg
 
     def width(self, block: Picture) -> str:
         """One of the widths the style sheet knows: style attributes are refused by the content policy."""
         mm = self.figures[block.name].width_mm
-        return "narrow" if mm <= 90 else "middle" if mm <= 120 else "full"
+        width = "narrow" if mm <= 90 else "middle" if mm <= 120 else "full"
+        return f"{width} parts" if len(pages_of(self.figures[block.name])) > 1 else width

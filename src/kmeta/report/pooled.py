@@ -40,6 +40,11 @@ def asked(draft: Draft, synthesis: Synthesis) -> Runs:
     return runs(kind + names)
 
 
+def titled(synthesis: Synthesis) -> Runs:
+    """The analysis by its own title, so that no two tables are called the same."""
+    return runs(quote(words.capital(synthesis.title or synthesis.name)))
+
+
 def effect(draft: Draft, synthesis: Synthesis, pool: Pool, *, with_level: bool = True) -> Runs:
     """`74.6% (95% CI 69.6–78.9)`."""
     scale, at = scale_of(synthesis), pool_id(synthesis, pool)
@@ -72,7 +77,7 @@ def results_table(draft: Draft, synthesis: Synthesis) -> Table:
         rows += _pool_rows(draft, synthesis, pool, scale)
     return Table(
         f"results-{synthesis.name}",
-        runs(asked(draft, synthesis), f": pooled by {'treatment class' if what == 'arm' else 'comparison'}."),
+        runs(titled(synthesis), "; pooled estimates."),
         columns,
         tuple(rows),
         notes=(
@@ -113,6 +118,8 @@ def sensitivity_table(draft: Draft, synthesis: Synthesis) -> Table | None:
     alpha = level(values, slug(synthesis.name)).text
     rows: list[Row] = []
     for pool in all_pools(synthesis):
+        if not any(fit is not None for fit in (pool.fit, *(other.fit for other in pool.sensitivity))):
+            continue
         if not pool.sensitivity:
             continue
         at = pool_id(synthesis, pool)
@@ -133,7 +140,7 @@ def sensitivity_table(draft: Draft, synthesis: Synthesis) -> Table | None:
         Column(f"{alpha} CI", 21, "right"),
         Column("Why one would ask", 56),
     )
-    caption = runs(asked(draft, synthesis), ": the same pools under other rules.")
+    caption = runs(titled(synthesis), "; the same pools under other rules.")
     return Table(f"sensitivity-{synthesis.name}", caption, columns, tuple(rows), csv="sensitivity.csv")
 
 
@@ -142,7 +149,8 @@ def _sensitivity_row(draft: Draft, scale: Scale, at: str, label: str, reason: st
     number = runs(values.run(f"{at}/effect", scale.form)) if fitted else runs(MISSING)
     limits = runs(values.interval(at, scale.form)) if fitted else runs(MISSING)
     size = (runs(values.run(f"{at}/k")), runs(values.run(f"{at}/n_patients")))
-    return Row((runs(quote(label)), *size, number, limits, runs(quote(reason))))
+    told = (runs(quote(words.capital(label))), *size, number, limits, runs(quote(words.capital(reason))))
+    return Row(told)
 
 
 def rows_table(draft: Draft, synthesis: Synthesis) -> Table | None:
@@ -216,7 +224,7 @@ def _rows(draft: Draft, synthesis: Synthesis, columns: tuple[Column, ...], cells
             rows += [_line_row(cells(key, line), line) for key, line in listed[len(pool.lines) :]]
     if not rows:
         return None
-    caption = runs(asked(draft, synthesis), ": the values behind the estimates.")
+    caption = runs(titled(synthesis), "; the values behind the estimates.")
     lines = [line for pool in synthesis.pools for line in (*pool.lines, *pool.apart)]
     return Table(
         f"rows-{synthesis.name}", caption, columns, tuple(rows), notes=row_notes(lines), csv="values.csv"

@@ -51,7 +51,7 @@ def to_results(
                 for f in [figures[b.name]]
             ],
         }
-    ).encode()
+    ).encode("utf-8", "replace")
 
 
 def _synthesis(synthesis: Synthesis) -> dict[str, Any]:

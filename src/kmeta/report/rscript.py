@@ -1,96 +1,77 @@
-"""analysis.R: one script that repeats the pooled numbers in R with metafor, the data inside it."""
+"""analysis.R: one script that repeats every pooled number in R with metafor, the data inside it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 
-from kmeta.methods.meta.random_effects import MetaFit
-from kmeta.methods.synthesis.result import Pool, Synthesis
+from kmeta.core.errors import InputError
+from kmeta.methods.meta.fit import MetaFit
+from kmeta.methods.synthesis.result import Synthesis
 from kmeta.report.contents import Contents
 from kmeta.report.document import clean
 from kmeta.report.pooled import all_pools
 
-# Our names of tests -> metafor's; "adhoc" is Knapp and Hartung's with the lower bound.
-_TESTS = {"hksj": "adhoc", "adhoc": "adhoc", "knha": "knha", "z": "z", "t": "t"}
-_BACK = {
-    "PLO": "transf.ilogit",
-    "HR": "exp",
-    "OR": "exp",
-    "RR": "exp",
-    "IRR": "exp",
-    "PLN": "exp",
-    "MSR": "exp",
-}
-
 _HEAD = """\
 # Repeats the pooled numbers of this review in R with the package metafor (3.8 or newer).
 # Run: Rscript analysis.R
-# Each block prints what R finds ("R") above what kmeta found ("kmeta"); the last line says whether all agree.
+# Each block fits one model and sets what R finds above what kmeta found, on the analysis scale (log, logit);
+# the last lines say how far the two are apart.
 
 suppressPackageStartupMessages(library(metafor))
 
-largest <- 0
-show <- function(name, fit, back, kmeta) {
-  if (inherits(fit, "try-error")) { cat("\\n", name, ": R gave no result\\n", sep = ""); return(invisible()) }
-  p <- predict(fit)
-  found <- c(back(c(p$pred, p$ci.lb, p$ci.ub, p$pi.lb, p$pi.ub)), sum(fit$tau2))
+apart <- c()
+compare <- function(name, res, pi, kmeta) {
+  tau2 <- if (inherits(res, "rma.mv")) sum(res$sigma2) else res$tau2
+  found <- c(coef(res), res$ci.lb, res$ci.ub, pi, tau2)
   known <- is.finite(kmeta)
-  largest <<- max(largest, abs(found[known] - kmeta[known]))
+  apart[name] <<- max(abs(found - kmeta)[known] / pmax(1, abs(kmeta[known])))
   cat("\\n", name, "\\n", sep = "")
-  print(rbind(R = found, kmeta = kmeta), digits = 5)
+  both <- rbind(R = found, kmeta = kmeta)
+  colnames(both) <- c("estimate", "ci_low", "ci_high", "pi_low", "pi_high", "tau2")
+  print(both, digits = 6)
 }
-columns <- c("estimate", "ci_low", "ci_high", "pi_low", "pi_high", "tau2")
 """
 _TAIL = """
-cat("\\nLargest difference between R and kmeta:", signif(largest, 2), "\\n")
-cat(if (largest < 1e-3) "All pooled numbers agree.\\n" else "NOT all pooled numbers agree: look above.\\n")
+cat("\\nModels:", length(apart), "\\n")
+if (length(apart)) {
+  cat("Largest relative difference:", signif(max(apart), 2), "in", names(which.max(apart)), "\\n")
+  cat(if (max(apart) < 1e-4) "All pooled numbers agree.\\n" else "NOT all pooled numbers agree.\\n")
+}
 """
 
 
 def to_r(contents: Contents) -> bytes:
-    """The script."""
+    """The script. A model that metafor does not have is named in a comment."""
     blocks = [block for synthesis in contents.syntheses for block in _blocks(synthesis)]
     return (_HEAD + "".join(blocks) + _TAIL).encode()
 
 
 def _blocks(synthesis: Synthesis) -> Iterator[str]:
     for pool in all_pools(synthesis):
+        name = f"{synthesis.name}: {pool.title or pool.name}"
         if pool.fit is not None:
-            name = f"{synthesis.name}: {pool.title or pool.name}"
-            yield _block(name, pool.fit, _labels(pool, pool.fit))
+            yield _block(name, pool.fit)
         for other in pool.sensitivity:
             if other.fit is not None:
-                name = f"{synthesis.name}: {pool.title or pool.name}; {other.label}"
-                yield _block(name, other.fit, [])
+                yield _block(f"{name}; {other.label}", other.fit)
 
 
-def _labels(pool: Pool, fit: MetaFit) -> list[str]:
-    labels = [line.label for line in pool.lines if line.pooled]
-    return labels if len(labels) == fit.k else []
-
-
-def _block(name: str, fit: MetaFit, labels: list[str]) -> str:
-    data = [f"yi = {_vector(fit.yi.tolist())}", f"vi = {_vector(fit.vi.tolist())}"]
-    if labels:
-        data.append(f"study = c({', '.join(r_string(label) for label in labels)})")
-    test = _TESTS.get(fit.test, "z") if fit.k > 1 else "z"
-    method = fit.method if fit.k > 1 else "EE"
-    (low, high), (pi_low, pi_high) = fit.effect_ci, fit.effect_pi
-    ours = _vector([fit.effect, low, high, pi_low, pi_high, fit.tau2])
-    inside = ",\n  ".join(data)
-    return (
-        f"\n# {clean(name)}\n"
-        f"data <- data.frame(\n  {inside})\n"
-        f"fit <- try(rma(yi, vi, data = data, method = {r_string(method)}, test = {r_string(test)}, "
-        f"level = {_number(100 * fit.level)}), silent = TRUE)\n"
-        f"show({r_string(name)}, fit, {_BACK.get(fit.measure, 'identity')}, "
-        f"setNames({ours}, columns))\n"
+def _block(name: str, fit: MetaFit) -> str:
+    try:
+        script = fit.r_script()
+    except InputError as error:
+        return f"\n# {clean(name)}: not repeated here, {clean(error.message)}\n"
+    kept = [
+        line for line in script.split("\n") if line and not line.startswith(("library(", "print(", "pi  #"))
+    ]
+    if math.isnan(fit.pi_low):
+        kept.append("pi <- c(NA, NA)")
+    ours = ", ".join(
+        _number(value) for value in (fit.mu, fit.ci_low, fit.ci_high, fit.pi_low, fit.pi_high, fit.tau2)
     )
-
-
-def _vector(values: list[float]) -> str:
-    return f"c({', '.join(_number(value) for value in values)})"
+    inside = "\n".join(f"  {line}" for line in kept)
+    return f"\nlocal({{\n{inside}\n  compare({r_string(name)}, res, pi, c({ours}))\n}})\n"
 
 
 def _number(value: float) -> str:
@@ -107,10 +88,10 @@ def _number(value: float) -> str:
 
 
 def r_string(text: str) -> str:
-    """`text` as an R string in ASCII, so that no locale can misread it.
+    r"""`text` as an R string in ASCII, so that no locale can misread it.
 
-    >>> print(r_string('Müller "x"'))
-    "M\\\\u00fcller \\\\"x\\\\""
+    >>> print(r_string("Müller"))
+    "M\u00fcller"
     """
     done = clean(text).replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if " " <= c <= "~" else _escaped(c) for c in done) + '"'

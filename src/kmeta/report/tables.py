@@ -8,7 +8,7 @@ from typing import Any
 from kmeta.formats.cells import number_text, write_rows
 from kmeta.methods.synthesis.result import Line, Pool, Synthesis
 from kmeta.report.contents import Contents
-from kmeta.report.document import clean
+from kmeta.report.document import legal
 from kmeta.report.pooled import all_pools
 from kmeta.report.sections.direct import between_classes
 from kmeta.report.sections.sources import texts_read
@@ -52,7 +52,7 @@ def cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return "" if value != value else number_text(value)
-    return clean(str(value))
+    return legal(str(value))
 
 
 _POOL = ("analysis", "pool", "title", "treatment_class", "k", "studies", "patients")

@@ -13,9 +13,24 @@ from typing import Any
 
 from kmeta.report import ooxml
 from kmeta.report.align import padding
-from kmeta.report.document import Block, Bullets, Document, Heading, Paragraph, Picture, Row, Run, Runs, Table
-from kmeta.report.figures import FigureLike
+from kmeta.report.document import (
+    SPANNING,
+    Block,
+    Bullets,
+    Document,
+    Heading,
+    Paragraph,
+    Picture,
+    Row,
+    Run,
+    Runs,
+    Table,
+)
+from kmeta.report.figures import FigureLike, pages_of
 
+# The PNG is for word processors that cannot show the SVG.
+FALLBACK_DPI = 200
+HIGHEST_MM = 234.0
 STYLES = {"body": "Normal", "lead": "Lead", "note": "Note"}
 _BAND = '<w:shd w:val="clear" w:color="auto" w:fill="F2F4F6"/>'
 _HEAD_RULE = '<w:tcBorders><w:bottom w:val="single" w:sz="6" w:space="0" w:color="1A1A1A"/></w:tcBorders>'
@@ -25,18 +40,16 @@ _BOTTOM = '<w:vAlign w:val="bottom"/>'
 _UNUSED = ("stylesWithEffects", "thumbnail", "customXml", "webSettings", "theme", "fontTable")
 
 
-def to_word(document: Document, figures: Mapping[str, FigureLike], pictures: Mapping[str, bytes]) -> bytes:
-    """The file; `pictures` holds the PNG of each figure."""
-    return _Writer(document, figures, pictures).write()
+def to_word(document: Document, figures: Mapping[str, FigureLike]) -> bytes:
+    """The file."""
+    return _Writer(document, figures).write()
 
 
 class _Writer:
-    def __init__(
-        self, document: Document, figures: Mapping[str, FigureLike], pictures: Mapping[str, bytes]
-    ) -> None:
+    def __init__(self, document: Document, figures: Mapping[str, FigureLike]) -> None:
         import docx
 
-        self.document, self.figures, self.pictures = document, figures, pictures
+        self.document, self.figures = document, figures
         self.numbers = document.numbers()
         self.marks = {key: f"_Ref{1000 + i}" for i, key in enumerate(self.numbers)}
         self.word = docx.Document()
@@ -143,14 +156,14 @@ class _Writer:
         self.out.append(ooxml.paragraph("AfterTable", ""))
 
     def _row(self, block: Table, row: Row, widths: list[float], pads: dict[int, str], *, first: bool) -> str:
-        if row.kind in ("band", "remark"):
+        if row.kind in SPANNING:
             band = row.kind == "band"
-            inside = self._inline(row.cells[0], italic=not band)
+            inside = self._inline(row.cells[0], italic=row.kind == "remark")
             return ooxml.row(
                 ooxml.cell(
                     inside,
                     sum(widths),
-                    style="TableHead" if band else "TableText",
+                    style={"band": "TableHead", "remark": "TableText", "detail": "TableDetail"}[row.kind],
                     span=len(widths),
                     extra=_BAND if band else "",
                 )
@@ -173,18 +186,21 @@ class _Writer:
         )
 
     def _picture(self, block: Picture) -> None:
-        figure = self.figures[block.name]
-        self.drawn += 1
-        inside = ooxml.drawing(
-            number=self.drawn,
-            name=f"{self.numbers[block.key]}: {figure.title}",
-            alt=figure.alt,
-            width_mm=figure.width_mm,
-            height_mm=figure.height_mm,
-            png=self._media(block.name, "png", self.pictures[block.name]),
-            svg=self._media(block.name, "svg", figure.svg(text_as_paths=True).encode()),
-        )
-        self.out.append(ooxml.paragraph("Figure", inside))
+        for i, page in enumerate(pages_of(self.figures[block.name])):
+            name = f"{block.name}-part-{i + 1}" if i else block.name
+            # A figure that is higher than a page and does not come in parts is made to fit.
+            shrunk = min(1.0, HIGHEST_MM / page.height_mm)
+            self.drawn += 1
+            inside = ooxml.drawing(
+                number=self.drawn,
+                name=f"{self.numbers[block.key]}: {page.title}",
+                alt=page.alt,
+                width_mm=page.width_mm * shrunk,
+                height_mm=page.height_mm * shrunk,
+                png=self._media(name, "png", page.png(FALLBACK_DPI)),
+                svg=self._media(name, "svg", page.svg(text_as_paths=True).encode()),
+            )
+            self.out.append(ooxml.paragraph("Figure", inside))
         told = (*block.what, Run(" "), *block.result) if block.result else block.what
         self.out.append(ooxml.paragraph("Caption", self._caption("Figure", block.key, told)))
         for note in block.notes:

@@ -220,7 +220,7 @@ _FOLLOW_UP = re.compile(
     r"\b(?:median|mean) follow up\b[^;:.\d]{0,60}(?P<values>\d[^;:]{0,60}?)\b(?P<unit>months?|years?)\b"
 )
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_N_OF = re.compile(r"\bn ?= ?(\d+)\b")
+_N_OF = re.compile(r"\bn ?= ?(\d{1,9})\b")
 
 
 def normalised(text: str) -> str:

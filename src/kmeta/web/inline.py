@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -24,6 +25,7 @@ ATTRIBUTES = frozenset(
 )
 
 
+@lru_cache(maxsize=256)
 def inline_svg(document: str) -> Markup | None:
     """The SVG as markup for the page; None where it holds anything but shapes and text (styles, scripts, links out).
 

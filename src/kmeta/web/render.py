@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kmeta.core import numbers
+from kmeta.report.words import MARKS
 from kmeta.web import words
 
 STATIC_TYPES = {
@@ -27,7 +28,18 @@ def static_files() -> dict[str, tuple[bytes, str]]:
         ending = "." + entry.name.rpartition(".")[2]
         if ending in STATIC_TYPES:
             found[entry.name] = (entry.read_bytes(), STATIC_TYPES[ending])
+    found["figures.css"] = (_figure_colours().encode(), STATIC_TYPES[".css"])
     return found
+
+
+def _figure_colours() -> str:
+    """The colours of figures on a light and on a dark page, as the variables that a themed figure asks for."""
+    from kmeta.plots.style import DARK, palette
+
+    light = palette("journal")
+    rules = [f"  --fig-{role}: light-dark({light[role]}, {dark});" for role, dark in DARK.items()]
+    # A figure lies on a panel, in the panel's colour.
+    return "\n".join([".plot {", *rules, "  --fig-paper: var(--surface);", "}\n"])
 
 
 @cache
@@ -62,7 +74,11 @@ def environment() -> Environment:
     links = ("capital", "patients", "points", "doi_link", "pmid_link", "link", "class_name", "class_style")
     env.globals.update({name: getattr(words, name) for name in (*names, *links)})
     env.globals.update(
-        SEVERITIES=words.SEVERITIES, VOTES=words.VOTES, TESTS=words.TESTS, static_version=static_version()
+        SEVERITIES=words.SEVERITIES,
+        VOTES=words.VOTES,
+        TESTS=words.TESTS,
+        MARKS=MARKS,
+        static_version=static_version(),
     )
     env.filters.update(
         count=numbers.count, decimal=numbers.decimal, months=numbers.months, p_phrase=numbers.p_phrase

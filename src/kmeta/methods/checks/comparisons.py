@@ -242,8 +242,8 @@ def asymmetric_interval(evidence: Evidence) -> list[Finding]:
     """A ratio that is not in the middle of its interval on the log scale, by more than rounding allows.
 
     Each printed number may be off by half of its last digit, and the geometric mean of the limits must then reach the
-    estimate, but for 2 % of the half-width. A limit that shows one decimal may have been printed with two (0.30): where
-    only that reading is asymmetric it is a note, where the coarser one is as well it is a warning.
+    estimate, but for 2 % of the half-width. A number that shows one decimal may have been printed with two (0.30):
+    where only that reading is asymmetric it is a note, where the coarser one is as well it is a warning.
     """
     found = []
     for row in evidence.comparisons:
@@ -256,7 +256,7 @@ def asymmetric_interval(evidence: Evidence) -> list[Finding]:
         ):
             continue
         own = [_places(value) for value in (row.estimate, row.ci_low, row.ci_high)]
-        fine = [max(places, min(2, max(own))) for places in own]
+        fine = [max(places, 2) for places in own]
         if _gap(row, fine) <= _SLACK:
             continue
         beyond = _gap(row, own) > _SLACK

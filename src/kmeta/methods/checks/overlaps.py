@@ -18,6 +18,8 @@ LINKS = ("certain", "likely")
 # Medians of like patients that differ by this factor are not by chance; nor are survivals by this much.
 FAR_RATIO = 3.0
 FAR_SHARE = 0.40
+_SHARING = re.compile(r"\b(?:overlap|same|shar(?:e|ing)|inside|includ)[^.;]*")
+_WORD = re.compile(r"\w[\w-]*")
 
 
 def linked_sets(evidence: Evidence) -> list[tuple[str, ...]]:
@@ -88,22 +90,18 @@ def possible_overlap(evidence: Evidence) -> list[Finding]:
 def overlap_not_listed(evidence: Evidence) -> list[Finding]:
     """A note or a population that names another study as sharing patients, without a row among the overlaps."""
     listed = {frozenset((pair.study_a, pair.study_b)) for pair in evidence.overlaps}
-    together = [set(members) for members in linked_sets(evidence)]
-    others = [study for study in evidence.study if re.search(r"\d", study)]
+    member_of = {study: number for number, members in enumerate(linked_sets(evidence)) for study in members}
+    # A key without a digit may be a name like any other, or a word.
+    keys = {study.casefold(): study for study in evidence.study if re.search(r"\d", study)}
     texts = [(study.study_id, study.note) for study in evidence.studies]
     texts += [(arm.study_id, arm.population) for arm in evidence.arms]
-    found = set()
+    found: set[tuple[str, ...]] = set()
     for study, text in texts:
-        if not re.search(r"(?i)\b(?:overlap|same|share|inside|includes?)\w*", text):
-            continue
-        found |= {
-            tuple(sorted((study, other)))
-            for other in others
-            if other != study
-            and frozenset((study, other)) not in listed
-            and not any({study, other} <= members for members in together)
-            and re.search(rf"(?i)\b(?:overlap|same|share|inside|include)[^.;]*\b{re.escape(other)}\b", text)
-        }
+        words = {word for said_ in _SHARING.findall(text.casefold()) for word in _WORD.findall(said_)}
+        for other in (keys[word] for word in words if word in keys):
+            linked = other in member_of and member_of.get(study) == member_of[other]
+            if other != study and not linked and frozenset((study, other)) not in listed:
+                found.add(tuple(sorted((study, other))))
     return [
         Finding(
             check="overlap_not_listed",

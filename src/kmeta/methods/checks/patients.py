@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from kmeta.methods.checks.reading import arm_codes, by, codes, is_event_probability, is_graft, matched
+from kmeta.methods.checks.reading import (
+    arm_codes,
+    by,
+    codes,
+    is_event_probability,
+    is_graft,
+    matched,
+    values_of,
+)
 from kmeta.methods.checks.registry import CHECKS, Check
 from kmeta.methods.checks.wording import counted, place, plain, said, several
 from kmeta.review.estimate import Comparison, Estimate
@@ -142,8 +150,9 @@ def matched_figures(evidence: Evidence) -> list[Finding]:
     """Values of matched patients under the size of the whole arm, or beside the arm's unmatched values."""
     found = []
     rows = [row for row in evidence.estimates if matched(evidence, row)]
+    others = values_of(evidence)
     for (study,), group in by(rows, lambda row: (row.study_id,)).items():
-        pairs = [pair for row in group for pair in _unmatched_twins(evidence, row)]
+        pairs = [pair for row in group for pair in _unmatched_twins(evidence, row, others[row.key])]
         arms = sorted({row.arm_id for row in group})
         sizes = _sizes_are_of_all(evidence, study, arms)
         if pairs:
@@ -164,12 +173,12 @@ def matched_figures(evidence: Evidence) -> list[Finding]:
     return found
 
 
-def _unmatched_twins(evidence: Evidence, row: Estimate) -> list[str]:
+def _unmatched_twins(evidence: Evidence, row: Estimate, of_the_arm: Iterable[Estimate]) -> list[str]:
     return [
         f"{row.arm_id} {row.outcome} {said(row)} matched, {said(other)} not"
-        for other in evidence.estimates
-        if (*other.key, other.outcome, other.kind, other.time_months, other.time_origin)
-        == (*row.key, row.outcome, row.kind, row.time_months, row.time_origin)
+        for other in of_the_arm
+        if (other.outcome, other.kind, other.time_months, other.time_origin)
+        == (row.outcome, row.kind, row.time_months, row.time_origin)
         and not matched(evidence, other)
     ]
 

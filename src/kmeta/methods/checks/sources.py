@@ -14,7 +14,7 @@ from kmeta.review.vocabulary import meanings, normalised
 
 _MONTHS = {"year": 12.0, "week": 7 / 30.4375, "day": 1 / 30.4375}
 _PRINTED = re.compile(
-    r"\b(?:mean|median)?\s*(\d+(?:\.\d+)?)\s*(?:\([^)]*\)|\+/?\s*\d+(?:\.\d+)?)?\s*(year|week|day)s?\b"
+    r"(?<![\d.])(\d{1,6}(?:\.\d{1,6})?) ?(?:\([^()]{0,60}\)|\+/? ?\d{1,6}(?:\.\d{1,6})?)? ?(year|week|day)s?\b"
 )
 
 

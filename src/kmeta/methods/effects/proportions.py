@@ -258,4 +258,5 @@ def wilson(probability: float, n: float, level: float = 0.95) -> tuple[float, fl
     z2 = float(ndtri((1 + level) / 2)) ** 2 / size
     centre = (p + z2 / 2) / (1 + z2)
     half = math.sqrt(z2 * (p * (1 - p) + z2 / 4)) / (1 + z2)
-    return (0.0 if p == 0 else max(0.0, centre - half)), (1.0 if p == 1 else min(1.0, centre + half))
+    # rounding must not put the estimate outside its interval
+    return min(p, max(0.0, centre - half)), max(p, min(1.0, centre + half))

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from kmeta.core.errors import InputError
 from kmeta.methods.meta.fit import MetaFit
 
 
@@ -16,8 +15,8 @@ def fit_statistics(fit: MetaFit) -> dict[str, dict[str, float]]:
     The residuals are those of the fit, also when its weights are the user's. The deviance under ML is taken from
     the saturated model, under REML it is -2 ll. AICc: Hurvich & Tsai 1989, doi:10.1093/biomet/76.2.297.
     """
-    if fit.model == "multilevel":
-        raise InputError("fit_stats is given for models with one variance component", where="model")
+    if fit.model == "multilevel" and fit.k_groups < fit.k:
+        return _nested(fit)
     x = np.ones((fit.k, 1)) if fit.x is None else fit.x
     beta = np.array([fit.mu]) if fit.beta is None else fit.beta
     k, p = x.shape
@@ -33,6 +32,26 @@ def fit_statistics(fit: MetaFit) -> dict[str, dict[str, float]]:
     return {
         "ML": _criteria(ml, -2 * (ml - saturated), parameters, k),
         "REML": _criteria(reml, -2 * reml, parameters, k - p),
+    }
+
+
+def _nested(fit: MetaFit) -> dict[str, dict[str, float]]:
+    from kmeta.methods.meta.multilevel import Nested
+
+    nested = Nested(fit.yi, fit.vi, fit.groups)
+    unit, k, parameters = nested.unit, fit.k, 1 + len(fit.sigma2)
+    study, arm = fit.sigma2[0] / unit**2, sum(fit.sigma2[1:]) / unit**2
+    # from the scaled, constant-free heights to densities of yi; log |X'X| is log k
+    ml, reml = (
+        nested.log_likelihood(study, arm, restricted=lost == 1)
+        - (k - lost) * (math.log(unit) + 0.5 * math.log(2 * math.pi))
+        for lost in (0, 1)
+    )
+    reml += 0.5 * math.log(k)
+    saturated = -0.5 * (k * math.log(2 * math.pi) + float(np.log(fit.vi).sum()))
+    return {
+        "ML": _criteria(ml, -2 * (ml - saturated), parameters, k),
+        "REML": _criteria(reml, -2 * reml, parameters, k - 1),
     }
 
 

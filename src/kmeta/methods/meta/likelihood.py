@@ -34,11 +34,29 @@ def log_likelihood(sample: Sample, tau2: float, *, restricted: bool) -> float:
 
 def slope(sample: Sample, tau2: float, *, restricted: bool) -> Slope:
     """Twice the derivative of the log-likelihood in tau2, and its own derivative."""
+    if sample.x is None:
+        return _plain_slope(sample, tau2, restricted)
     fit = Weighted(sample, 1 / (sample.v + tau2))
     trace = fit.trace() if restricted else float(fit.w.sum())
     trace2 = fit.trace2() if restricted else float(fit.w @ fit.w)
     bend = trace2 - 2 * fit.quadratic(fit.u)
     return Slope(float(fit.u @ fit.u) - trace, bend, trace)
+
+
+def _plain_slope(sample: Sample, tau2: float, restricted: bool) -> Slope:
+    """`slope` without moderators, in as few passes over the data as it takes."""
+    w = 1 / (sample.v + tau2)
+    first, rest = float(w[0]), float(w[1:].sum())
+    total = first + rest
+    u = w * (sample.y - float(w @ sample.y) / total)
+    wu, w2 = w * u, w * w
+    square, others = float(w2.sum()), float(w2[1:].sum())
+    bend = -2 * (float(wu @ u) - float(wu.sum()) ** 2 / total)
+    if not restricted:
+        return Slope(float(u @ u) - total, bend + square, total)
+    trace = (2 * first * rest + rest * rest - others) / total
+    bend += square - 2 * float(w2 @ w) / total + (square / total) ** 2
+    return Slope(float(u @ u) - trace, bend, trace)
 
 
 def slopes(sample: Sample, points: Floats, *, restricted: bool) -> Floats:

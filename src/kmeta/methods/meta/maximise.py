@@ -18,6 +18,7 @@ from kmeta.core.errors import ConvergenceError
 
 EPS = float(np.finfo(np.float64).eps)
 GRID_STEP = 0.5  # on the log scale; 1 / (v + tau2) changes over a width of several such steps
+SETTLED = 1e-11  # a Newton step this short, relative to where it starts, was the last one needed
 STEPS = 300  # halving alone needs fewer
 
 
@@ -43,12 +44,13 @@ def grid(smallest: float, upper: float) -> Floats:
 def narrow(slope: Callable[[float], Slope], low: float, high: float, tiny: float = 0.0) -> float:
     """The root of a slope that is above 0 at `low` and not above 0 at `high`.
 
-    Newton steps; halving where one leaves the bracket or three have not made it four times shorter. Ends when the
-    slope is rounding, or the bracket shorter than its own precision or `tiny`.
+    Newton steps; the bracket is halved where one would leave it or is not half as long as the move before. Ends when
+    the slope is rounding, a step changes nothing that counts, or the bracket is shorter than its own precision or
+    `tiny`.
     """
     at = 0.5 * (low + high)
-    checked = high - low
-    for step in range(STEPS):
+    moved = high - low
+    for _ in range(STEPS):
         here = slope(at)
         if abs(here.first) <= 8 * EPS * here.size:
             return at
@@ -56,15 +58,15 @@ def narrow(slope: Callable[[float], Slope], low: float, high: float, tiny: float
             low = at
         else:
             high = at
-        width = high - low
-        if width <= 2 * EPS * high or width <= tiny:
+        if high - low <= max(2 * EPS * high, tiny):
             return at
         following = at - here.first / here.second if here.second < 0 else math.nan
-        slow = step % 3 == 2 and width > 0.25 * checked
-        checked = width if step % 3 == 2 else checked
-        if slow or not low < following < high:
+        if low < following < high and abs(following - at) <= 0.5 * moved:
+            if abs(following - at) <= SETTLED * at:
+                return following
+        else:
             following = math.sqrt(low * high) if low > 0 and high > 4 * low else 0.5 * (low + high)
-        at = following
+        moved, at = abs(following - at), following
     raise ConvergenceError(
         "the variance between studies did not settle", last=at, hint="see whether one estimate is an error"
     )

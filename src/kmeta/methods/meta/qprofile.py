@@ -6,7 +6,7 @@ import math
 
 from kmeta.core.arrays import Floats
 from kmeta.core.errors import ConvergenceError
-from kmeta.methods.meta.maximise import EPS, STEPS
+from kmeta.methods.meta.maximise import EPS, SETTLED, STEPS
 from kmeta.methods.meta.sample import Sample, Weighted
 
 
@@ -35,7 +35,10 @@ def solve_q(sample: Sample, target: float) -> float:
             high = at
         if high - low <= 2 * EPS * high:
             return at
-        following = at + fit.q * excess / (target * float(fit.u @ fit.u))
+        step = fit.q * excess / (target * float(fit.u @ fit.u))
+        if abs(step) <= SETTLED * at and low < at + step < high:
+            return at + step
+        following = at + step
         if not low < following < high:
             following = math.sqrt(low * high) if low > 0 and high > 4 * low else 0.5 * (low + high)
         at = following

@@ -2,6 +2,7 @@
 
 from kmeta.methods.selection.policy import DEFAULT, ORIENTATION, Policy
 from kmeta.methods.selection.questions import (
+    CONTRAST_RULES,
     RULES,
     select_comparisons,
     select_medians,
@@ -11,6 +12,7 @@ from kmeta.methods.selection.questions import (
 from kmeta.methods.selection.rows import Contrast, Exclusion, Row, Rule, Selection
 
 __all__ = [
+    "CONTRAST_RULES",
     "DEFAULT",
     "ORIENTATION",
     "RULES",

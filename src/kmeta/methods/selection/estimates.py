@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from kmeta.methods.selection.registry import RULES, group_rule, row_rule
+from kmeta.methods.selection.reported import has_size
 from kmeta.methods.selection.rows import Asked, Row, percent_words, time_words, value_words
 from kmeta.methods.selection.sharing import shared_patients
 from kmeta.methods.selection.treatments import belongs, is_placebo
@@ -103,8 +104,10 @@ def subgroup(row: Row, asked: Asked) -> str:
         return ""
     arm = row.arm
     if arm.subgroup_of:
-        whole = "several arms" if arm.subgroup_of == "*" else f"arm {arm.subgroup_of}"
-        return f"A subgroup of {whole}{_n(arm)}: {arm.population or arm.treatment}."
+        who = re.sub(r"^subgroup(?: of \S+| across arms)?[:,]? *", "", arm.population) or arm.arm_id
+        if arm.subgroup_of == "*":
+            return f"It crosses or repeats other arms of its study{_n(arm)}: {who}."
+        return f"A subgroup of arm {arm.subgroup_of}{_n(arm)}: {who}."
     return ""
 
 
@@ -223,10 +226,7 @@ def inferred_denominator(row: Row, asked: Asked) -> str:
 )
 def n_missing(row: Row, asked: Asked) -> str:
     """Nothing says how precise the value is."""
-    e = row.estimate
-    if row.arm.n or (
-        asked.policy.sample == "effective" and (e.n_risk or (e.ci_low is not None and e.ci_high is not None))
-    ):
+    if has_size(row.estimate, row.arm.n, effective=asked.policy.sample == "effective"):
         return ""
     return f"{_value(row)}: neither the arm's n nor an interval is printed."
 

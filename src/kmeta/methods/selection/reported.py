@@ -6,7 +6,7 @@ import math
 import re
 from statistics import NormalDist
 
-from kmeta.review.estimate import Comparison
+from kmeta.review.estimate import Comparison, Estimate
 from kmeta.review.vocabulary import meanings, normalised
 
 _BY_ARM = re.compile(r"\b(\d+) (?:v|vs|versus|and|against) (\d+) (?:events|deaths|progressions)\b")
@@ -67,3 +67,29 @@ def log_standard_error(comparison: Comparison) -> float | None:
     implied = abs(math.log(comparison.estimate)) / NormalDist().inv_cdf(1 - p / 2)
     se: float = v**-0.5
     return se if 0.75 <= se / implied <= 1.25 else None
+
+
+def usable_limits(estimate: Estimate) -> tuple[float | None, float | None] | None:
+    """The printed limits of a survival probability from which its precision can be had; None where there are none.
+
+    One limit is enough. The interval must hold the value and have a limit inside 0 and 1 other than the value.
+
+    >>> usable_limits(Estimate(study_id="s", arm_id="a", outcome="OS", kind="probability", value=0.6, ci_low=0.7))
+    """
+    p, low, high = estimate.value, estimate.ci_low, estimate.ci_high
+    if p is None or not 0 < p < 1:
+        return None
+    if (low is not None and not 0 <= low <= p) or (high is not None and not p <= high <= 1):
+        return None
+    inside = (low is not None and 0 < low < p) or (high is not None and p < high < 1)
+    return (low, high) if inside else None
+
+
+def has_size(estimate: Estimate, n: int | None, *, effective: bool = True) -> bool:
+    """Whether anything says how precise a survival probability is: n, and where `effective` limits or a number at risk.
+
+    >>> has_size(Estimate(study_id="s", arm_id="a", outcome="OS", kind="probability", value=0.6, n_risk=9), None)
+    True
+    """
+    at_risk = bool(estimate.n_risk) and bool(estimate.value)
+    return bool(n) or (effective and (at_risk or usable_limits(estimate) is not None))

@@ -67,4 +67,5 @@ def _reason(row: T, kept: Sequence[T], counted: Sequence[Overlap]) -> str:
         said.append(
             f"{others[key].study.label} ({n} patients; {pair.strength}: {pair.reason or 'no reason noted'})"
         )
-    return f"Shares patients with {' and '.join(said)}, which is kept; {row.patients} patients left out."
+    kept_words = "which is kept" if len(said) == 1 else "which are kept"
+    return f"Shares patients with {' and '.join(said)}, {kept_words}; {row.patients} patients left out."

@@ -20,7 +20,7 @@ def _plain(s: Floats, se: Floats, z: float) -> Limits:
 
 
 def _log(s: Floats, se: Floats, z: float) -> Limits:
-    return s * np.exp(-z * se), np.minimum(s * np.exp(z * se), 1)
+    return _ends(s, se, s * np.exp(-z * se), np.minimum(s * np.exp(z * se), 1))
 
 
 def _log_log(s: Floats, se: Floats, z: float) -> Limits:

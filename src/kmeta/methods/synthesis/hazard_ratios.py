@@ -45,11 +45,16 @@ def synthesise_hazard_ratios(
         overall=overall,
         excluded=selection.excluded,
         out_of_scope=selection.out_of_scope,
-        model=model_words("the log hazard ratio", "trial", analysis, policy),
-        notes=_notes(overall, test),
+        model=model_words("the log hazard ratio", unit_of(analysis), analysis, policy),
+        notes=_notes(overall, test, evidence, unit_of(analysis)),
         subgroup_test=test,
         policy=policy,
     )
+
+
+def unit_of(analysis: Analysis) -> str:
+    """What a line stands for, in words."""
+    return "trial" if analysis.randomised_only else "study"
 
 
 def _check(protocol: Protocol, analysis: Analysis) -> None:
@@ -103,12 +108,12 @@ class _Question:
 
     def pool(self, group: str, policy: Policy) -> Pool:
         lines = self.lines(group, policy)
-        remark = why_not_pooled(lines, ratio, "trial")
+        remark = why_not_pooled(lines, ratio, unit_of(self.analysis))
         fit = None if remark else fit_lines(lines, MEASURE, self.analysis, policy)
         apart = self.apart(policy) if not group else ()
         return Pool(
             name=group or "overall",
-            title=group or f"All {plural(len(lines), 'trial')}",
+            title=group or f"All {plural(len(lines), unit_of(self.analysis))}",
             lines=weighted(lines, fit) if fit else lines,
             apart=apart,
             apart_title="Printed without an interval, not pooled" if apart else "",
@@ -158,13 +163,16 @@ def subgroup_test(pools: tuple[Pool, ...], plan: Analysis, policy: Policy) -> Su
     )
 
 
-def _notes(overall: Pool, test: SubgroupTest | None) -> tuple[str, ...]:
+def _notes(overall: Pool, test: SubgroupTest | None, evidence: Evidence, unit: str) -> tuple[str, ...]:
     notes = []
     if test:
         notes.append(
             f"Between groups: Q = {decimal(test.q, 1)}, df = {test.df}, {p_phrase(test.p)}; groups are not randomised"
             " against each other."
         )
+    free = sorted(line.label for line in overall.lines if not evidence.study[line.study_id].randomised)
+    if free:
+        notes.append(sentence(f"Not randomised, so associations even where adjusted: {listed(free)}"))
     other = sorted(line.label for line in overall.lines if "t" in line.marks)
     if other:
         notes.append(sentence(f"Time to progression counts with the other outcome asked: {listed(other)}"))
@@ -174,6 +182,6 @@ def _notes(overall: Pool, test: SubgroupTest | None) -> tuple[str, ...]:
     second = [line for line in overall.lines if line.second_hand]
     if second:
         notes.append(
-            f"{len(second)} of {plural(len(overall.lines), 'trial')} were read elsewhere than in the trial's report."
+            f"{len(second)} of {plural(len(overall.lines), unit)} were read elsewhere than in the {unit}'s own report."
         )
     return tuple(notes)

@@ -6,12 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from kmeta.methods.effects import wilson
 from kmeta.methods.selection import Contrast, Policy, Row
 from kmeta.methods.selection.contrasts import sides
 from kmeta.methods.selection.estimates import is_matched
 from kmeta.methods.selection.reported import events_printed
 from kmeta.methods.selection.rows import Asked
-from kmeta.methods.synthesis.precision import of_ratio, of_survival, wilson
+from kmeta.methods.synthesis.precision import of_ratio, of_survival
 from kmeta.methods.synthesis.result import Line
 from kmeta.review.evidence import Evidence
 from kmeta.review.protocol import Analysis
@@ -27,9 +28,10 @@ def labels(evidence: Evidence) -> Labels:
 
 
 def _label(study: Study, shared: bool) -> str:
-    return (
-        f"{study.label} ({study.study_id})" if shared and study.study_id not in study.label else study.label
-    )
+    if not shared or study.study_id in study.label:
+        return study.label
+    name, _, year = study.label.rpartition(" ")
+    return f"{name} ({study.study_id}) {year}"
 
 
 def in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
@@ -40,12 +42,13 @@ def in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
 def survival_line(row: Row, named: Labels, plan: Analysis, policy: Policy, remark: str = "") -> Line:
     """A survival probability as a line: the printed interval, else Wilson's on the effective sample."""
     e = row.estimate
-    value = e.value if e.value is not None else math.nan
-    known = of_survival(e, row.arm.n, sample=policy.sample, level=plan.level)
+    known = of_survival(e, row.arm.n, sample=policy.sample)
     low, high, interval = e.ci_low, e.ci_high, "published"
     if low is None or high is None:
-        low, high = wilson(value, known.n_effective or 1.0, plan.level)
-        interval = "wilson"
+        low, high, interval = None, None, "none"
+        if e.value is not None and known.n_effective:
+            low, high = wilson(e.value, known.n_effective, plan.level)
+            interval = "wilson"
     return Line(
         study_id=row.study.study_id,
         arm_id=row.arm.arm_id,
@@ -53,7 +56,7 @@ def survival_line(row: Row, named: Labels, plan: Analysis, policy: Policy, remar
         year=row.study.year,
         treatment=row.arm.treatment,
         n=row.arm.n,
-        estimate=value,
+        estimate=math.nan if e.value is None else e.value,
         ci_low=low,
         ci_high=high,
         yi=known.yi,
@@ -72,7 +75,7 @@ def survival_line(row: Row, named: Labels, plan: Analysis, policy: Policy, remar
 def months_line(row: Row, named: Labels, plan: Analysis, remark: str = "") -> Line:
     """A median (or mean) survival time as a line, in months; NaN where it was not reached. Never pooled."""
     e = row.estimate
-    said = [remark] if remark else []
+    said = [remark.rstrip(".")] if remark else []
     if e.value is None:
         said.append("not reached" if "median_not_reached" in row.said or not e.flag else e.flag)
     elif e.ci_low is not None and e.ci_high is None:

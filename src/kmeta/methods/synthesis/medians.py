@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kmeta.methods.selection import DEFAULT, Policy, Row, select_medians
 from kmeta.methods.synthesis.lines import in_order, labels, months_line
 from kmeta.methods.synthesis.result import Line, Pool, Synthesis
-from kmeta.methods.synthesis.wording import plural
+from kmeta.methods.synthesis.wording import listed, plural
 from kmeta.review.evidence import Evidence
 from kmeta.review.protocol import Analysis, Protocol
 from kmeta.review.study import CLASS_TITLES, TREATMENT_CLASSES
@@ -37,7 +39,7 @@ def synthesise_medians(
         plan=analysis,
         measure="months",
         title=analysis.title or f"Median {' or '.join(analysis.outcomes)}",
-        pools=tuple(_pool(name, _of(name, lines), _of(name, apart)) for name in classes),
+        pools=tuple(_pool(name, _told(_of(name, lines), evidence), _of(name, apart)) for name in classes),
         excluded=selection.excluded,
         out_of_scope=selection.out_of_scope,
         model="Listed as printed, in months; nothing is pooled.",
@@ -51,6 +53,22 @@ def synthesise_medians(
 
 def _of(name: str, lines: list[tuple[Row, Line]]) -> tuple[Line, ...]:
     return in_order(line for row, line in lines if row.pool == name)
+
+
+def _told(lines: tuple[Line, ...], evidence: Evidence) -> tuple[Line, ...]:
+    """The lines, those that share patients with another of them saying so: nothing is pooled, so both are listed."""
+    label = {line.study_id: line.label for line in lines}
+    shared: dict[str, set[str]] = {}
+    for pair in evidence.overlaps:
+        if pair.strength != "possible" and pair.study_a in label and pair.study_b in label:
+            shared.setdefault(pair.study_a, set()).add(label[pair.study_b])
+            shared.setdefault(pair.study_b, set()).add(label[pair.study_a])
+    return tuple(
+        replace(line, remark="; ".join(filter(None, [line.remark, f"shares patients with {listed(names)}"])))
+        if (names := sorted(shared.get(line.study_id, ())))
+        else line
+        for line in lines
+    )
 
 
 def _pool(name: str, lines: tuple[Line, ...], apart: tuple[Line, ...]) -> Pool:

@@ -10,6 +10,7 @@ from kmeta.core.errors import InputError
 from kmeta.methods.meta import MetaFit, multilevel, random_effects
 from kmeta.methods.selection import Policy
 from kmeta.methods.synthesis.result import Line
+from kmeta.methods.synthesis.wording import many
 from kmeta.review.protocol import Analysis
 
 
@@ -20,15 +21,15 @@ def is_nested(lines: Sequence[Line]) -> bool:
 
 def why_not_pooled(lines: Sequence[Line], word: Callable[[float], str], unit: str) -> str:
     """In words why these lines get no pooled value; "" where they do: three lines of at least two studies."""
-    values = [word(line.estimate) for line in lines]
+    values, several = [word(line.estimate) for line in lines], many(unit)
     if not lines:
         return f"no {unit} with a value of this kind"
     if len(lines) == 1:
         return f"one {unit}, {values[0]}: shown as printed, nothing to pool"
     if len(lines) == 2:
-        return f"two {unit}s, {values[0]} and {values[1]}: not pooled"
+        return f"two {several}, {values[0]} and {values[1]}: not pooled"
     if len({line.study_id for line in lines}) == 1:
-        return f"{len(lines)} {unit}s of one study, {', '.join(values)}: not pooled"
+        return f"{len(lines)} {several} of one study, {', '.join(values)}: not pooled"
     return ""
 
 

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
-from kmeta.methods.selection.reported import has_interval, log_standard_error
+from kmeta.methods.effects import effect_sizes, effective_sample_size
+from kmeta.methods.selection.reported import has_interval, has_size, log_standard_error, usable_limits
 from kmeta.review.estimate import Comparison, Estimate
+
+PRINTED_LEVEL = 0.95  # of intervals of survival in papers; the level of an analysis is another matter
+Scale = Literal["plain", "log", "log-log", "logit"]
+_BASIS = {
+    "ci": "printed interval",
+    "n at risk": "number at risk (Peto)",
+    "n": "n of the arm: censoring is ignored",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,36 +30,55 @@ class Precision:
     route: str = ""
 
 
-def of_survival(
-    estimate: Estimate, n: int | None, *, sample: str = "effective", level: float = 0.95
-) -> Precision:
+def of_survival(estimate: Estimate, n: int | None, *, sample: str = "effective") -> Precision:
     """Logit of a survival probability and its variance 1/(n p (1 - p)), n the effective sample.
 
-    A probability of 0 or 1 is moved by half a patient: (n p + 0.5)/(n + 1).
+    `sample`: "effective" takes the size behind the printed interval or number at risk, never more than n; "n" takes n.
+    A probability of 0 or 1 is moved by half a patient: (n p + 0.5)/(n + 1). NaN where there is no value or nothing says
+    how precise it is.
     """
-    p = estimate.value or 0.0
-    size, basis = _sample(estimate, n, sample, level)
+    p, heeded = estimate.value, sample == "effective"
+    if p is None or not has_size(estimate, n, effective=heeded):
+        return Precision(yi=math.nan, vi=math.nan)
+    limits = usable_limits(estimate) if heeded else None
+    found = effective_sample_size(
+        p,
+        ci=limits,
+        ci_scale=interval_scale(p, *limits) if limits else "log-log",
+        level=PRINTED_LEVEL,
+        n_risk=estimate.n_risk if heeded else None,
+        n=n or None,
+    )
+    size = effect_sizes("PLO", probability=[p], n_effective=[found.n_effective])
+    basis = _BASIS[found.basis]
+    if found.basis == "ci" and found.implied > found.n_effective:
+        basis += ", held at n of the arm"
     if not 0 < p < 1:
-        p, size = (size * p + 0.5) / (size + 1), size + 1
         basis += "; half a patient added, for 0% and 100% have no logit"
-    return Precision(yi=math.log(p / (1 - p)), vi=1 / (size * p * (1 - p)), n_effective=size, basis=basis)
+    return Precision(yi=float(size.yi[0]), vi=float(size.vi[0]), n_effective=found.n_effective, basis=basis)
 
 
-def _sample(estimate: Estimate, n: int | None, sample: str, level: float) -> tuple[float, str]:
-    p, low, high = estimate.value or 0.0, estimate.ci_low, estimate.ci_high
-    if sample == "effective" and low is not None and high is not None and 0 <= low < high <= 1 and 0 < p < 1:
-        se = (high - low) / (2 * _z(level))
-        return p * (1 - p) / se**2, "printed interval"
-    if sample == "effective" and estimate.n_risk and p > 0:
-        return estimate.n_risk / p, "number at risk (Peto)"
-    return float(n or 0), "n of the arm: censoring is ignored"
+def interval_scale(p: float, low: float | None, high: float | None) -> Scale:
+    """The scale on which a printed interval lies most evenly about the estimate; log-log where it cannot be told.
 
+    >>> interval_scale(0.347, 0.277, 0.417), interval_scale(0.68, 0.56, 0.78)
+    ('plain', 'logit')
+    """
+    if low is None or high is None or not (0 < low < p < high < 1):
+        return "log-log"
 
-def wilson(p: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion p of n. Source: Wilson 1927, doi:10.1080/01621459.1927.10502953."""
-    z = _z(level)
-    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+    def uneven(change: list[float]) -> float:
+        below, above = abs(change[1] - change[0]), abs(change[2] - change[1])
+        return abs(math.log(above / below))
+
+    points = (low, p, high)
+    scales: dict[Scale, list[float]] = {
+        "log-log": [math.log(-math.log(x)) for x in points],
+        "plain": list(points),
+        "logit": [math.log(x / (1 - x)) for x in points],
+        "log": [math.log(x) for x in points],
+    }
+    return min(scales, key=lambda scale: round(uneven(scales[scale]), 9))
 
 
 def of_ratio(comparison: Comparison) -> Precision:
@@ -64,9 +93,3 @@ def of_ratio(comparison: Comparison) -> Precision:
     if has_interval(comparison):
         return Precision(yi=yi, vi=se**2, basis=f"printed {100 * comparison.level:g}% interval")
     return Precision(yi=yi, vi=se**2, basis="exact p value and events", route="p")
-
-
-def _z(level: float) -> float:
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf((1 + level) / 2)

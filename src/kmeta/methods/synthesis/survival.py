@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from kmeta.core.errors import InputError
 from kmeta.core.numbers import percent
 from kmeta.methods.selection import DEFAULT, Policy, Row, Selection, select_survival
@@ -74,11 +77,12 @@ class _Question:
         return in_order(survival_line(row, self.labels, self.analysis, policy) for row in rows)
 
     def apart(self, name: str, policy: Policy) -> tuple[Line, ...]:
-        return in_order(
-            survival_line(row, self.labels, self.analysis, policy, remark=why)
-            for row, rule, why in self.selection(policy).rows_excluded
-            if row.pool == name and rule in _SHOWN
-        )
+        shown = []
+        for row, rule, why in self.selection(policy).rows_excluded:
+            if row.pool == name and rule in _SHOWN:
+                line = survival_line(row, self.labels, self.analysis, policy, remark=why)
+                shown.append(_without_size(line) if rule == "matched" else line)
+        return in_order(shown)
 
     def pool(self, name: str, policy: Policy) -> Pool:
         lines, apart = self.lines(name, policy), self.apart(name, policy)
@@ -98,6 +102,12 @@ class _Question:
             ),
             published=published_lines(self.evidence, self.protocol, self.analysis, name),
         )
+
+
+def _without_size(line: Line) -> Line:
+    """The line without what was had from the arm's n, which is not that of the patients of the figure."""
+    bare = replace(line, n=None, vi=math.nan, n_effective=None, basis="")
+    return bare if line.interval == "published" else replace(bare, ci_low=None, ci_high=None, interval="none")
 
 
 def _warning(lines: tuple[Line, ...]) -> str:

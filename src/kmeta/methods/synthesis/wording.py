@@ -18,8 +18,12 @@ def plural(n: int, word: str) -> str:
     >>> plural(1, "arm"), plural(2, "study"), plural(1144, "patient")
     ('1 arm', '2 studies', '1,144 patients')
     """
-    many = word if n == 1 else f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
-    return f"{n:,} {many}"
+    return f"{n:,} {word if n == 1 else many(word)}"
+
+
+def many(word: str) -> str:
+    """The plural of `word`."""
+    return f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
 
 
 def listed(names: list[str]) -> str:
@@ -43,13 +47,13 @@ def model_words(scale: str, unit: str, plan: Analysis, policy: Policy, *, nested
     said = [
         f"Random-effects model on {scale}; between-study variance by {policy.tau2 or plan.tau2}; {level} confidence"
         f" interval: {_TESTS.get(test, test)}.",
-        f"{level} prediction interval wherever at least three {unit}s are pooled"
+        f"{level} prediction interval wherever at least three {many(unit)} are pooled"
         + ("; t with k - 2 degrees of freedom." if policy.prediction == "riley" else "."),
         f"One {unit} is shown as printed; two are not pooled.",
     ]
     if nested and policy.model == "multilevel":
         said.append(
-            f"Where a study gives several {unit}s to a pool, {unit}s are nested in studies (multilevel model, t"
+            f"Where a study gives several {many(unit)} to a pool they are nested in studies (multilevel model, t"
             " interval with the degrees of freedom of the studies); the plain model is among the sensitivity analyses."
         )
     return " ".join(said)

@@ -38,8 +38,8 @@ def findings(draft: Draft) -> Iterator[Block]:
 
 def _table(draft: Draft) -> Table:
     columns = (
-        Column("Check", 36),
-        Column("Where", 36),
+        Column("Check", 32),
+        Column("Where", 46),
         Column("What was found", 88),
         Column("What kmeta does", 48),
         Column("What to do", 48),

@@ -45,10 +45,10 @@ def flow(draft: Draft) -> Iterator[Block]:
             runs("Flow of records, reports and studies."),
             say("Included: {n}.", n=values.counted("flow/n_studies", "study", "studies")),
         )
-    if counts.boxes:
-        yield _table(draft)
     for sentence in counts.not_known:
         yield Paragraph(runs(quote(sentence)))
+    if counts.boxes:
+        yield _table(draft)
 
 
 def _table(draft: Draft) -> Table:

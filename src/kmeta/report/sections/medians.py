@@ -23,7 +23,7 @@ from kmeta.report.document import (
     say,
 )
 from kmeta.report.draft import Draft, row_text, section
-from kmeta.report.pooled import asked, notes_of, row_notes, sentence, study_cell
+from kmeta.report.pooled import asked, notes_of, row_notes, sentence, study_cell, titled
 from kmeta.report.values import line_ids, pool_id, slug
 
 
@@ -42,7 +42,7 @@ def _one(draft: Draft, synthesis: Synthesis) -> Iterator[Block]:
         return
     yield Paragraph(_reading(draft, synthesis, lines))
     for name in draft.figures_of(synthesis.name):
-        yield Picture(name, say("{asked}, by treatment class.", asked=asked(draft, synthesis)))
+        yield Picture(name, runs(titled(synthesis), "."))
     notes = notes_of(synthesis)
     if notes:
         yield Bullets(tuple(notes))
@@ -100,19 +100,20 @@ def _table(draft: Draft, synthesis: Synthesis, lines: list[Line]) -> Table:
                 )
             )
     columns = (
-        Column("Study", 30),
-        Column("Treatment", 48),
+        Column("Study", 40),
+        Column("Treatment", 80),
         Column("Patients", 15, "right"),
         Column("Median, months", 20, "right"),
         Column("CI", 20, "right"),
-        Column("Remark", 37),
+        Column("Remark", 90),
     )
     notes = tuple(n for n in row_notes(lines) if not any("No weight" in run.text for run in n))
     return Table(
         f"rows-{synthesis.name}",
-        runs(asked(draft, synthesis), ", as printed; CI as published."),
+        runs(titled(synthesis), "; as printed, CI as published."),
         columns,
         tuple(rows),
         notes=notes,
+        wide=True,
         csv="medians.csv",
     )

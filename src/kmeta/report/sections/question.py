@@ -33,7 +33,7 @@ def question(draft: Draft) -> Iterator[Block]:
         yield Paragraph(runs(quote(protocol.question)), "lead")
     yield from _eligibility(draft)
     if protocol.analyses:
-        yield Heading("Planned analyses", 2, "planned")
+        yield Heading("Planned analyses", 2)
         yield _analyses(draft)
 
 
@@ -81,11 +81,11 @@ def _years(draft: Draft, at: str, first: int | None, last: int | None) -> Runs:
 
 def _analyses(draft: Draft) -> Table:
     columns = (
-        Column("Analysis", 44),
-        Column("What is done", 40),
-        Column("Outcomes", 20),
-        Column("Time", 20),
-        Column("Limited to", 40),
+        Column("Analysis", 50),
+        Column("What is done", 36),
+        Column("Outcomes", 18),
+        Column("Time", 14),
+        Column("Limited to", 52),
     )
     rows = [_analysis(draft, plan) for plan in draft.contents.protocol.analyses]
     changed = any(p.year_from is not None or p.year_to is not None for p in draft.contents.protocol.analyses)

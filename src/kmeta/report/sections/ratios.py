@@ -19,6 +19,7 @@ from kmeta.report.pooled import (
     rows_table,
     rows_word,
     sensitivity_table,
+    titled,
 )
 from kmeta.report.scale import level, scale_of
 from kmeta.report.values import pool_id, slug
@@ -40,18 +41,16 @@ def _one(draft: Draft, synthesis: Synthesis) -> Iterator[Block]:
         )
         return
     fitted = [pool for pool in all_pools(synthesis) if pool.fit is not None]
-    tables = [f"results-{synthesis.name}" if fitted else f"rows-{synthesis.name}"]
+    # A figure of one or two rows says all that a table of them would.
+    listed = bool(fitted) or not drawn or _n_rows(synthesis) > 2
+    tables = [f"results-{synthesis.name}"] if fitted else [f"rows-{synthesis.name}"] if listed else []
     where = draft.see([*(f"figure-{name}" for name in drawn), *tables])
     for told in _readings(draft, synthesis, fitted, where):
         yield Paragraph(told, keep_with_next=bool(drawn))
     for name in drawn:
         yield Picture(
             name,
-            say(
-                "{asked}, with the {rows} behind it.",
-                asked=asked(draft, synthesis),
-                rows=many(rows_word(synthesis)),
-            ),
+            runs(titled(synthesis), "; hazard ratios."),
             _caption(draft, synthesis, fitted),
         )
     if not synthesis.plan.randomised_only:
@@ -61,7 +60,12 @@ def _one(draft: Draft, synthesis: Synthesis) -> Iterator[Block]:
     notes = notes_of(synthesis)
     if notes:
         yield Bullets(tuple(notes))
-    yield from _tables(draft, synthesis, pooled=bool(fitted))
+    if listed:
+        yield from _tables(draft, synthesis, pooled=bool(fitted))
+
+
+def _n_rows(synthesis: Synthesis) -> int:
+    return sum(len(pool.lines) + len(pool.apart) for pool in synthesis.pools)
 
 
 def _tables(draft: Draft, synthesis: Synthesis, *, pooled: bool) -> Iterator[Block]:

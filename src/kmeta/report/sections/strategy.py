@@ -21,6 +21,7 @@ from kmeta.report.document import (
     say,
 )
 from kmeta.report.draft import Draft, row_text, section
+from kmeta.report.pooled import sentence
 from kmeta.report.words import capital
 
 
@@ -44,18 +45,21 @@ def strategy(draft: Draft) -> Iterator[Block]:
     )
     for name in draft.figures:
         if name == "strategy":
-            yield Picture(name, runs("The strategy table as a figure."))
+            yield Picture(
+                name,
+                runs("The strategy at a glance."),
+                runs("The table below gives every criterion and source."),
+            )
     yield _table(rows)
 
 
 def _table(rows: tuple[StrategyRow, ...]) -> Table:
     columns = (
-        Column("Option", 32),
-        Column("Who fits", 76),
+        Column("Option", 38),
+        Column("Who fits", 92),
         Column("Rests on", 34),
-        Column("Survival", 38),
-        Column("Direct comparisons", 38),
-        Column("Missing or disputed", 38),
+        Column("Survival", 46),
+        Column("Missing or disputed", 50),
     )
     sources = _sources(rows)
     done: list[Row] = []
@@ -64,24 +68,31 @@ def _table(rows: tuple[StrategyRow, ...]) -> Table:
         if row.patient_state != previous:
             done.append(Row((runs(quote(capital(row.patient_state))),), "band"))
             previous = row.patient_state
-        done.append(
-            Row(
-                row_text(
-                    quote(capital(row.option)),
-                    _criteria(row, sources),
-                    quote(row.rests_on or MISSING),
-                    quote("; ".join(filter(None, [row.effect, *row.effect_notes])) or MISSING),
-                    quote("; ".join(row.comparisons) or MISSING),
-                    quote("; ".join(row.gaps) or MISSING),
-                )
-            )
-        )
+        done += _option(row, sources)
     notes = [
         runs("Survival of a treatment class is an association: patients were chosen for the treatment."),
         *(runs(Run(letter, raised=True), " ", quote(source)) for source, letter in sources.items()),
     ]
     caption = runs("Options by state of disease, who fits, and what is known.")
     return Table("strategy", caption, columns, tuple(done), tuple(notes), wide=True, csv="strategy.csv")
+
+
+def _option(row: StrategyRow, sources: dict[str, str]) -> list[Row]:
+    """The option in one row; what qualifies it, and the direct comparisons, under it over the whole width."""
+    cells = row_text(
+        quote(capital(row.option)),
+        _criteria(row, sources),
+        quote(row.rests_on or MISSING),
+        quote(row.effect or MISSING),
+        quote(" ".join(sentence(gap) for gap in row.gaps) or MISSING),
+    )
+    details = [("To know of this: ", row.effect_notes), ("Direct comparisons: ", row.comparisons)]
+    more = [
+        Row((runs(Run(head, bold=True), quote(sentence("; ".join(told)))),), "detail")
+        for head, told in details
+        if told
+    ]
+    return [Row(cells), *more]
 
 
 def _sources(rows: tuple[StrategyRow, ...]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from kmeta.report.document import (
     say,
 )
 from kmeta.report.draft import Draft, section
-from kmeta.report.pooled import asked, effect, notes_of, results_table, rows_table, sensitivity_table
+from kmeta.report.pooled import asked, effect, notes_of, results_table, rows_table, sensitivity_table, titled
 from kmeta.report.scale import level, scale_of
 from kmeta.report.values import pool_id, slug
 
@@ -49,11 +49,12 @@ def _one(draft: Draft, synthesis: Synthesis) -> Iterator[Block]:
     for name in drawn:
         yield Picture(
             name,
-            say("{asked}, by treatment class.", asked=asked(draft, synthesis)),
+            runs(titled(synthesis), "."),
             _caption_result(draft, synthesis, fitted),
         )
-    yield Paragraph(runs(ASSOCIATION))
     notes = notes_of(synthesis)
+    if not any("association" in note for note in synthesis.notes):
+        yield Paragraph(runs(ASSOCIATION))
     if notes:
         yield Bullets(tuple(notes))
     yield results_table(draft, synthesis)

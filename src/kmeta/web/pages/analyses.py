@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from kmeta.methods.synthesis.result import Exclusion, Synthesis
+from kmeta.methods.synthesis.result import Exclusion, Pool, Synthesis
 from kmeta.web.errors import NotHere, nearest
 from kmeta.web.files import report_files
 from kmeta.web.inline import inline_svg
@@ -40,6 +40,11 @@ def one(reading: Reading, query: Query, key: str) -> dict[str, Any]:
             or [("/analyses", "All analyses")],
         )
     pools = [*synthesis.pools, *([synthesis.overall] if synthesis.overall else [])]
+
+    def alone(pool: Pool) -> bool:
+        """Whether the pool of all pools is the only pool over again."""
+        return pool is synthesis.overall and len(synthesis.pools) == 1
+
     studies = {line.study_id for pool in pools for line in (*pool.lines, *pool.apart)}
     return {
         "heading": synthesis.title,
@@ -49,7 +54,9 @@ def one(reading: Reading, query: Query, key: str) -> dict[str, Any]:
         "results": _results(synthesis),
         "pools": synthesis.pools,
         "overall": synthesis.overall,
-        "sensitivity": [{"pool": pool, "rows": pool.sensitivity} for pool in pools if pool.sensitivity],
+        "sensitivity": [
+            {"pool": pool, "rows": pool.sensitivity} for pool in pools if pool.sensitivity and not alone(pool)
+        ],
         "excluded": by_rule(synthesis.excluded),
         "n_excluded": len(synthesis.excluded),
         "figures": [

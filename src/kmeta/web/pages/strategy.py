@@ -21,4 +21,5 @@ def view(reading: Reading, query: Query, key: str) -> dict[str, Any]:
     ]
     for before, here in zip([None, *states], states, strict=False):
         here["first"] = before is None or before["state"] != here["state"]
-    return {"heading": "Which strategy for which patient", "rows": states}
+    figures = [{"name": name} for name in reading.loaded.figures if name == "strategy"]
+    return {"heading": "Which strategy for which patient", "rows": states, "figures": figures}
