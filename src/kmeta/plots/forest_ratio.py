@@ -54,6 +54,8 @@ Key = tuple[str, str]
 MANY, HALVES = 25, 40
 HALVES_FROM_MM = 165.0
 NARROW_MM = 100.0
+# A longer name would not fit beside the null line: the general word stands instead.
+LONGEST_FAVOURED = 14
 SQUARE, LEAST_SQUARE, NOT_POOLED_SQUARE = 0.86, 1.4, 2.7
 
 
@@ -346,8 +348,8 @@ def _favours(synthesis: Synthesis, lines: Sequence[Line]) -> tuple[str, str]:
     right = second.pop() if len(second) == 1 else ""
     del synthesis
     return (
-        f"Favours {left if 0 < len(left) <= 24 else 'treatment'}",
-        f"Favours {right if 0 < len(right) <= 24 else 'control'}",
+        f"Favours {left if 0 < len(left) <= LONGEST_FAVOURED else 'treatment'}",
+        f"Favours {right if 0 < len(right) <= LONGEST_FAVOURED else 'control'}",
     )
 
 
