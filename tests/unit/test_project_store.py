@@ -1,7 +1,9 @@
 """Opening, refusing and naming what is wrong; old projects open for good."""
 
+import os
 import shutil
 import sqlite3
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -237,3 +239,34 @@ def test_a_project_is_shared_by_threads(root):
         done = list(pool.map(lambda n: project.add([Study(study_id=f"s{n}")], who=f"p{n % 3}"), range(20)))
         assert sum(added.new for added in done) == len(project.evidence().studies) == 20
         assert project.check() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have no such permissions there")
+def test_without_permission_to_write_one_can_read_and_is_told():
+    with tempfile.TemporaryDirectory() as name:
+        here = Path(name)
+        here.chmod(0o755)
+        with Project.create(here / "r", "title = 'x'", who="anna", at=AT) as project:
+            project.add([Study(study_id="s")], who="anna", at=AT)
+        (here / "r").chmod(0o555)
+        administrator = os.geteuid() == 0
+        try:
+            if administrator:
+                os.seteuid(65534)
+            with Project.open(here / "r") as project:
+                assert [study.study_id for study in project.evidence().studies] == ["s"]
+                assert project.check() == []
+                for attempt in (
+                    lambda: project.add([Study(study_id="t")], who="anna"),
+                    lambda: project.save_results({}),
+                    lambda: project.write_report({"a": b""}),
+                    lambda: archive(project, here / "r" / "a"),
+                    lambda: Project.create(here / "r" / "q", "x", who="anna"),
+                ):
+                    with pytest.raises(StoreError, match="no permission") as told:
+                        attempt()
+                    assert ".kmeta-" not in told.value.where
+        finally:
+            if administrator:
+                os.seteuid(0)
+            (here / "r").chmod(0o755)

@@ -7,6 +7,7 @@ against its hash, each file against the manifest, each view against what the act
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -86,7 +87,7 @@ def archive(project: Project, folder: Path | str, *, dry_run: bool = False) -> l
         for digest in content.blobs:
             disk.write_tree(made, {f"{FILES}/{digest}": project.read_file(digest)})
         # The lock alone: two archives of one project are put in place one after the other.
-        with project.store.writing():
+        with contextlib.nullcontext() if project.store.read_only else project.store.writing():
             _rescue(folder)
             disk.clear_old(folder, OWNED)
             _put_in_place(made, folder)
