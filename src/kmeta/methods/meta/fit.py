@@ -78,7 +78,7 @@ class MetaFit(Result):
     groups: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    plot = PlotViews(forest="kmeta.plots.forest:forest")
+    plot = PlotViews(forest="kmeta.plots.forest:forest", funnel="kmeta.plots.funnel:funnel")
 
     @property
     def k(self) -> int:
