@@ -89,7 +89,7 @@ def _folder() -> Iterator[Path]:
 # -- kills
 
 
-def measure_kills(records: list[Record], kills: int, per_review: int = 20) -> tuple[int, list[str], str]:
+def measure_kills(records: list[Record], kills: int, per_review: int = 10) -> tuple[int, list[str], str]:
     """Kill both writers `kills` times; what is wrong afterwards, and how many acts had been acknowledged."""
     dice = random.Random(SEED)
     # A forked child begins at once; where there is no fork the children start more slowly, that is all.
