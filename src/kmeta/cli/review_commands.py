@@ -56,7 +56,7 @@ def demo(
     if serve or (serve is None and interactive):
         from kmeta.cli.serve_command import serve as serve_project
 
-        serve_project(folder)
+        serve_project(folder, port=0)  # any free port: the demo never fails for a taken one
 
 
 def import_(
