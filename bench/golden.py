@@ -61,7 +61,7 @@ def run(data: Path) -> dict[str, Any]:
             tally[verdict] += 1
             tally["peer inexact"] += verdict == "passed" and bool(told)
             (failures if verdict == "failed" else peers).extend(
-                f"{case['id']} {one['run']}: {t}" for t in told
+                f"{case['id']} {one['run']}: {t}" for t in abridged(told)
             )
     report(counts, failures, peers)
     total = sum(counts.values(), Counter())
@@ -77,6 +77,12 @@ def run(data: Path) -> dict[str, Any]:
         },
         "peers": {"R": "values made by metafor, meta: see the cases' software"},
     }
+
+
+def abridged(told: list[str], most: int = 5) -> list[str]:
+    """The first few of what differs in a run, and how many more there are."""
+    rest = len(told) - most
+    return told if rest <= 1 else [*told[:most], f"... and {rest} more numbers"]
 
 
 def report(counts: dict[str, Counter[str]], failures: list[str], peers: list[str]) -> None:

@@ -17,7 +17,12 @@ from kmeta.core.views import PlotViews
 from kmeta.methods.meta.scales import back_transform, scale_name
 
 if TYPE_CHECKING:
+    from kmeta.methods.meta.blup import Radial, Shrunken
+    from kmeta.methods.meta.gosh import Gosh
+    from kmeta.methods.meta.influence import Baujat, Influence, Residuals
     from kmeta.methods.meta.one_by_one import Refits
+    from kmeta.methods.meta.permutation import PermutationTest
+    from kmeta.methods.meta.profile_likelihood import Profile
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -179,6 +184,60 @@ class MetaFit(Result):
         from kmeta.methods.meta.one_by_one import cumulative
 
         return cumulative(self, order)
+
+    def influence(self) -> Influence:
+        """Outlier and influence diagnostics: rstudent, dffits, Cook's distance, ... of each estimate."""
+        from kmeta.methods.meta.influence import influence
+
+        return influence(self)
+
+    def rstandard(self) -> Residuals:
+        """Internally standardised residuals."""
+        from kmeta.methods.meta.influence import rstandard
+
+        return rstandard(self)
+
+    def baujat(self) -> Baujat:
+        """Each estimate's share in the heterogeneity and its influence on the result."""
+        from kmeta.methods.meta.influence import baujat
+
+        return baujat(self)
+
+    def gosh(self, *, n: int | None = None, seed: int = 0) -> Gosh:
+        """The model on all subsets of the estimates, or on `n` drawn with `seed`."""
+        from kmeta.methods.meta.gosh import gosh
+
+        return gosh(self, n=n, seed=seed)
+
+    def radial(self) -> Radial:
+        """Coordinates of a radial (Galbraith) plot."""
+        from kmeta.methods.meta.blup import radial
+
+        return radial(self)
+
+    def blup(self) -> Shrunken:
+        """Predicted true effects of the studies."""
+        from kmeta.methods.meta.blup import blup
+
+        return blup(self)
+
+    def ranef(self) -> Shrunken:
+        """Predicted random effects: the true effects' distances from the fitted values."""
+        from kmeta.methods.meta.blup import ranef
+
+        return ranef(self)
+
+    def permutation_test(self, *, n: int = 1000, exact: bool | None = None, seed: int = 0) -> PermutationTest:
+        """Permutation tests of the coefficients; all permutations when they are no more than `n`."""
+        from kmeta.methods.meta.permutation import permutation_test
+
+        return permutation_test(self, n=n, exact=exact, seed=seed)
+
+    def profile(self, at: ArrayLike | None = None) -> Profile:
+        """The log-likelihood at values of tau2."""
+        from kmeta.methods.meta.profile_likelihood import profile
+
+        return profile(self, at)
 
     def fit_stats(self) -> dict[str, dict[str, float]]:
         """Log-likelihood, deviance, AIC, BIC, AICc under "ML" and "REML"."""
