@@ -368,6 +368,8 @@ def meta_regression(inputs: Values, one: Values) -> Values:
     else:
         fit = km.random_effects(y, v, measure="GEN", mods=x[:, 1:], tau2=method, test=test)
     found = fit_values(fit, tuple(one["expected"]["coef_names"]))
+    if method in ("DL", "REML"):
+        add_q_profile(found, fit)
     add_estimate_solvers(found, fit, "")
     rows = fit.predict()
     found.update(flat({"fitted": rows.mu.tolist()}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -142,4 +143,42 @@ def _permutation(fit: MetaFit) -> Values:
     return {"pval": got.p_value.tolist(), "QMp": got.qm_p, "n_perm": got.permutations}
 
 
-FAMILIES: dict[str, Callable[[str, str, Values, Values], Values | None]] = {"diagnostics": diagnostics}
+def meta_regression(run_name: str, call: str, inputs: Values, expected: Values) -> Values | None:
+    """anova(), rstandard(), rstudent() and vif() of rma() with a design matrix."""
+    x = np.array(inputs["X"], dtype=float)
+    options: Values = {"measure": "GEN", "test": "z"}
+    y, v = inputs["yi"], inputs["vi"]
+    if run_name == "anova_btt":
+        first, last = (int(text) for text in re.findall(r"btt=(\d+):(\d+)", call)[0])
+        fit = km.random_effects(y, v, mods=x[:, 1:], **options)
+        got = fit.wald_test(fit.terms[first - 1 : last])
+        return {"QM": got.qm, "QMdf": list(got.qm_df), "QMp": got.qm_p}
+    if run_name == "LRT_ML":
+        full = km.random_effects(y, v, mods=x[:, 1:], tau2="ML", **options)
+        both = full.compare(km.random_effects(y, v, tau2="ML", **options))
+        return {
+            "LRT": both.statistic,
+            "pval": both.p_value,
+            "ll_full": both.ll,
+            "ll_null": both.ll_reduced,
+            "tau2_full": both.tau2,
+            "tau2_null": both.tau2_reduced,
+        }
+    if run_name == "residuals":
+        fit = km.random_effects(y, v, mods=x[:, 1:], **options)
+        own = fit.rstandard()
+        return {
+            "rstandard": own.z.tolist(),
+            "rstandard_resid": own.resid.tolist(),
+            "rstandard_se": own.se.tolist(),
+            "rstudent": fit.influence().rstudent.tolist(),
+            "hat": hat_values(fit).tolist(),
+            "vif": list(fit.variance_inflation().values()),
+        }
+    return None
+
+
+FAMILIES: dict[str, Callable[[str, str, Values, Values], Values | None]] = {
+    "diagnostics": diagnostics,
+    "meta_regression": meta_regression,
+}

@@ -155,7 +155,7 @@ say("three-level, 200 effects", cpu(function()
 
 
 def r_seconds() -> dict[str, float]:
-    """metafor's seconds by work, empty when it is not there (10,000 fits: 100 times the seconds of 100; permutations: 10 times)."""
+    """metafor's seconds by work, empty when it is not there (10,000 fits: 100 times those of 100)."""
     rscript = shutil.which("Rscript")
     if rscript is None:
         return {}

@@ -18,6 +18,7 @@ from kmeta.methods.meta.scales import back_transform, scale_name
 
 if TYPE_CHECKING:
     from kmeta.methods.meta.blup import Radial, Shrunken
+    from kmeta.methods.meta.contrasts import ContrastTest, ModelComparison
     from kmeta.methods.meta.gosh import Gosh
     from kmeta.methods.meta.influence import Baujat, Influence, Residuals
     from kmeta.methods.meta.one_by_one import Refits
@@ -184,6 +185,30 @@ class MetaFit(Result):
         from kmeta.methods.meta.one_by_one import cumulative
 
         return cumulative(self, order)
+
+    def contrast(self, combinations: ArrayLike, labels: Sequence[str] | None = None) -> ContrastTest:
+        """Tests of linear combinations of the coefficients, a row of weights each."""
+        from kmeta.methods.meta.contrasts import contrast
+
+        return contrast(self, combinations, labels)
+
+    def wald_test(self, terms: Sequence[str]) -> ContrastTest:
+        """Test that the coefficients of `terms` are all 0."""
+        from kmeta.methods.meta.contrasts import wald_test
+
+        return wald_test(self, terms)
+
+    def compare(self, reduced: MetaFit) -> ModelComparison:
+        """Likelihood-ratio test against a model with fewer moderators, both by ML."""
+        from kmeta.methods.meta.contrasts import compare
+
+        return compare(self, reduced)
+
+    def variance_inflation(self) -> dict[str, float]:
+        """Variance inflation factor of each moderator."""
+        from kmeta.methods.meta.contrasts import variance_inflation
+
+        return variance_inflation(self)
 
     def influence(self) -> Influence:
         """Outlier and influence diagnostics: rstudent, dffits, Cook's distance, ... of each estimate."""
