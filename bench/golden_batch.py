@@ -178,7 +178,48 @@ def meta_regression(run_name: str, call: str, inputs: Values, expected: Values) 
     return None
 
 
+def metagen(run_name: str, call: str, inputs: Values, expected: Values) -> Values | None:
+    """Subgroups of metagen()."""
+    del call
+    if not run_name.startswith("subgroup_taucommon_"):
+        return None
+    y, v = np.array(inputs["yi"], dtype=float), np.array(inputs["sei"], dtype=float) ** 2
+    _, _, shared, interval = run_name.split("_")
+    got = km.subgroups(
+        y,
+        v,
+        inputs["group"],
+        measure="GEN",
+        common_tau2=shared == "TRUE",
+        test="knha" if interval == "HK" else "z",
+    )
+    order = [got.levels.index(str(name)) for name in expected["subgroup"]]
+    fits = [got.fits[i] for i in order]
+    fixed = [km.common_effect(fit.yi, fit.vi, measure="GEN") for fit in fits]
+    return {
+        "subgroup": [got.levels[i] for i in order],
+        "k_w": [fit.k for fit in fits],
+        "TE_common_w": [fit.mu for fit in fixed],
+        "seTE_common_w": [fit.se for fit in fixed],
+        "TE_random_w": [fit.mu for fit in fits],
+        "seTE_random_w": [fit.se for fit in fits],
+        "lower_random_w": [fit.ci_low for fit in fits],
+        "upper_random_w": [fit.ci_high for fit in fits],
+        "tau2_w": [fit.tau2 for fit in fits],
+        "Q_w": [fit.q for fit in fits],
+        "I2_w": [fit.i2 for fit in fixed],
+        "Q_b_common": got.q_between_common,
+        "pval_Q_b_common": got.q_p_common,
+        "Q_b_random": [got.q_between],
+        "df_Q_b_random": [got.q_df],
+        "pval_Q_b_random": [got.q_p],
+        "Q_w_common": got.q_within_common,
+        "TE_random": got.whole.mu,
+    }
+
+
 FAMILIES: dict[str, Callable[[str, str, Values, Values], Values | None]] = {
     "diagnostics": diagnostics,
     "meta_regression": meta_regression,
+    "metagen": metagen,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from kmeta.methods.meta.scales import back_transform, scale_name
 
 if TYPE_CHECKING:
     from kmeta.methods.meta.blup import Radial, Shrunken
+    from kmeta.methods.meta.categories import Category
     from kmeta.methods.meta.contrasts import ContrastTest, ModelComparison
     from kmeta.methods.meta.gosh import Gosh
     from kmeta.methods.meta.influence import Baujat, Influence, Residuals
@@ -37,6 +38,7 @@ class MetaFit(Result):
     With moderators `beta`, `vcov` hold every coefficient of `terms`, and mu, se, ci are those of the first; `qm` is
     the omnibus test (chi2 with `qm_df[0]`, or F with both), `r2` the share of tau2 they explain.
     `sigma2`: variance components by level of `structure` (one: tau2 itself); tau2 is their sum.
+    `factors`: the categorical moderators by name, with their coding.
     `warnings` say what a reader must know before using the numbers.
     """
 
@@ -83,6 +85,7 @@ class MetaFit(Result):
     sigma2: tuple[float, ...] = ()
     groups: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    factors: Mapping[str, Category] = field(default_factory=dict)
 
     plot = PlotViews(forest="kmeta.plots.forest:forest")
 
@@ -191,6 +194,12 @@ class MetaFit(Result):
         from kmeta.methods.meta.contrasts import contrast
 
         return contrast(self, combinations, labels)
+
+    def marginal_means(self, name: str, *, pi: str | None = None) -> Prediction:
+        """The mean at each level of the categorical moderator `name`."""
+        from kmeta.methods.meta.categories import marginal_means
+
+        return marginal_means(self, name, pi=pi)
 
     def wald_test(self, terms: Sequence[str]) -> ContrastTest:
         """Test that the coefficients of `terms` are all 0."""

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
+from kmeta.methods.meta.categories import Category, categories_of
 from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import estimates, labels_of, level_of, variance_of, weights_of
@@ -24,7 +25,7 @@ __all__ = ["MetaFit", "common_effect", "random_effects"]
 
 TESTS = {"z": "z", "t": "t", "hksj": "hksj", "adhoc": "hksj", "knha": "knha"}
 PREDICTION = ("test", "z", "t", "riley")
-Moderators = Mapping[str, ArrayLike] | ArrayLike
+Moderators = Mapping[str, ArrayLike | Category] | ArrayLike
 
 
 def random_effects(
@@ -45,7 +46,8 @@ def random_effects(
     tau2 : an estimator in TAU2 (DL, DLIT, EB, GENQ, HE, HS, HSk, ML, PM, PMM, REML, SJ, SJIT), or a number.
     test : "hksj" Hartung-Knapp-Sidik-Jonkman, t with k - p df, its variance factor at least 1 (so never narrower
         than z; metafor calls it "adhoc"); "knha" the same without that bound; "t"; "z".
-    mods : columns by name, or an array (k, q); an intercept is added unless a constant column is there.
+    mods : columns by name, or an array (k, q); a column of names is categorical, each level against the first in
+        alphabetical order (another coding: `kmeta.category`); an intercept is added unless a constant column is there.
     weights : any fixed weights of the estimates, shape (k,), instead of 1 / (vi + tau2); the standard error is then
         the sandwich that holds for them.
     pi : reference of the prediction interval: "test" that of the test, "z", "t" with k - p df,
@@ -73,6 +75,7 @@ def random_effects(
         level=level_of(level),
         pi=_option(pi, {name: name for name in PREDICTION}, "pi"),
         labels=labels_of(labels, len(y)),
+        factors=categories_of(mods),
     )
 
 
@@ -109,6 +112,7 @@ def common_effect(
         level=level_of(level),
         pi="test",
         labels=labels_of(labels, len(y)),
+        factors=categories_of(mods),
     )
 
 
@@ -147,6 +151,7 @@ def fit_model(
     level: float,
     pi: str,
     labels: tuple[str, ...],
+    factors: Mapping[str, Category] | None = None,
 ) -> MetaFit:
     k, p = len(y), 1 if x is None else x.shape[1]
     method, between = estimate_tau2(tau2, y, v, x, user)
@@ -197,6 +202,7 @@ def fit_model(
         vcov=None if x is None else frozen(vcov),
         sigma2=(between,),
         warnings=warnings,
+        factors=factors or {},
         **_heterogeneity(y, v, x, fixed, between, method, user, level),
         **(
             _moderation(y, v, x, terms, beta, vcov, df, method, between, user, fixed) if x is not None else {}
