@@ -157,6 +157,14 @@ class MetaFit(Result):
 
         return variance_intervals(self, level)
 
+    def generalised_q_interval(
+        self, weights: ArrayLike | None = None, *, level: float | None = None
+    ) -> tuple[float, float]:
+        """Interval of tau2 from the exact distribution of Q with fixed weights (default: GENQ's, else 1 / vi)."""
+        from kmeta.methods.meta.generalised_q import generalised_q_interval
+
+        return generalised_q_interval(self, weights, level=level)
+
     def predict(
         self, new: Mapping[str, ArrayLike] | ArrayLike | None = None, *, pi: str | None = None
     ) -> Prediction:

@@ -120,7 +120,9 @@ def need_steps(fit: MetaFit, what: str) -> None:
     if not in_step(fit):
         where = "tau2" if fit.user_weights is None else "weights"
         raise InputError(
-            f"{what} is not given with weights or a tau2 estimator of the user's own", where=where
+            f"{what} is not given with weights of the user's own, tau2 by {fit.method} and test {fit.test}",
+            where=where,
+            hint="tau2 by REML and the test hksj, knha, t or z",
         )
 
 

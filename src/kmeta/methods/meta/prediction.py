@@ -51,7 +51,9 @@ def predict_rows(fit: MetaFit, rows: Floats, labels: tuple[str, ...], pi: str | 
     left = float((fit.k_groups if fit.model == "multilevel" else fit.k) - p)
     if fit.model == "multilevel" and fit.df == fit.k - 1:
         left = fit.df
-    reference = max(1.0, prediction_df(fit.df, left, fit.method, pi))
+    if fit.test == "kr":
+        left = fit.df
+    reference = max(1.0 if fit.test != "kr" else 0.0, prediction_df(fit.df, left, fit.method, pi))
     mu = rows @ beta
     se = np.sqrt(np.einsum("ij,jk,ik->i", rows, vcov, rows))
     half = quantile(fit.level, fit.df) * se
