@@ -38,6 +38,8 @@ def run(data: Path) -> dict[str, Any]:
         shown = f"{other:>12.5f}{other / seconds:>9.0f}" if other else f"{'-':>12}{'-':>9}"
         print(f"{work:44}{seconds:>12.6f}{shown}")
     print(f"REML unconverged: {failed} of {len(sets)} sets of k = 20")
+    unsettled, hostile = hostile_sets(20, 50_000)
+    print(f"REML unconverged: {unsettled} of {hostile} hostile sets of k = 2 to 8")
     if not theirs:
         print("R with metafor is not installed: no peer figures")
     return {
@@ -60,6 +62,21 @@ def draw_sets(m: int, k: int) -> list[tuple[Any, Any]]:
     """m sets of k estimates."""
     rng = np.random.default_rng(SEED)
     return [draw(k, rng) for _ in range(m)]
+
+
+def hostile_sets(rounds: int, m: int) -> tuple[int, int]:
+    """(sets that did not settle by REML, sets): variances over 14 decades, Cauchy estimates, ties, gaps."""
+    rng = np.random.default_rng(SEED)
+    unsettled = 0
+    for _ in range(rounds):
+        k = int(rng.integers(2, 9))
+        v = 10.0 ** rng.uniform(-8, 6, (m, k))
+        y = rng.standard_cauchy((m, k)) * 10.0 ** rng.uniform(-6, 6, (m, 1))
+        y[: m // 20] = 1.0
+        v[m // 20 : m // 10] = 1e-3
+        many = km.random_effects_batch(y, v, mask=rng.random((m, k)) < 0.9)
+        unsettled += int((~many.converged).sum())
+    return unsettled, rounds * m
 
 
 def draw_nested(k: int) -> tuple[Any, Any, list[int]]:

@@ -132,3 +132,25 @@ def test_h2_of_a_subset_without_heterogeneity_is_that_of_its_model():
     pair = got.include.tolist().index([True, True, False])
     assert got.h2[pair] == 1.0
     assert got.q[pair] == pytest.approx(0.931479077449156)
+
+
+ALLOC = [{"r": "random", "a": "alternate", "s": "systematic"}[letter] for letter in "rrrraarrrssss"]
+
+
+@pytest.mark.parametrize(
+    ("test", "common_tau2", "between", "tau2", "se"),
+    [
+        ("z", False, 1.86144494615464, 0.392528006900774, 0.27595610297277),
+        ("knha", False, 2.03834716617387, 0.392528006900774, 0.253127526069539),
+        ("z", True, 1.76751140193195, 0.3615036643239, 0.267244094065229),
+        ("knha", True, 2.06439583441246, 0.3615036643239, 0.253994865198156),
+    ],
+)
+def test_subgroups(test, common_tau2, between, tau2, se):
+    """meta: metagen(yi, sqrt(vi), subgroup = alloc, tau.common = ..., method.random.ci = "classic" or "HK")."""
+    y, v = bcg()
+    got = km.subgroups(y, v, ALLOC, measure="RR", test=test, common_tau2=common_tau2)
+    random = got.fits[got.levels.index("random")]
+    assert got.q_between == pytest.approx(between, rel=1e-5)
+    assert (random.tau2, random.se) == pytest.approx((tau2, se), rel=1e-5)
+    assert got.q_between_common == pytest.approx(19.8653698196656, rel=1e-8)
