@@ -13,12 +13,15 @@ __version__ = "0.1.0"
 
 # name -> where it lives; the contract of what `import kmeta` gives. It may grow, not shrink.
 _PUBLIC: dict[str, str] = {
+    "category": "kmeta.methods.meta",
     "common_effect": "kmeta.methods.meta",
     "effect_sizes": "kmeta.methods.effects",
     "effective_sample_size": "kmeta.methods.effects",
     "kaplan_meier": "kmeta.methods.survival",
     "multilevel": "kmeta.methods.meta",
     "random_effects": "kmeta.methods.meta",
+    "random_effects_batch": "kmeta.methods.meta",
+    "subgroups": "kmeta.methods.meta",
     "survival_at": "kmeta.methods.meta",
 }
 
