@@ -16,6 +16,7 @@ _PUBLIC: dict[str, str] = {
     "common_effect": "kmeta.methods.meta",
     "effect_sizes": "kmeta.methods.effects",
     "effective_sample_size": "kmeta.methods.effects",
+    "impute_covariance": "kmeta.methods.meta",
     "kaplan_meier": "kmeta.methods.survival",
     "multilevel": "kmeta.methods.meta",
     "random_effects": "kmeta.methods.meta",

@@ -1,17 +1,22 @@
 """Meta-analysis: estimates yi with sampling variances vi -> a model with its intervals."""
 
+from kmeta.methods.meta.correlated import MultilevelFit
 from kmeta.methods.meta.fit import MetaFit, Prediction
 from kmeta.methods.meta.multilevel import multilevel
 from kmeta.methods.meta.random_effects import common_effect, random_effects
+from kmeta.methods.meta.sampling_covariance import SamplingCovariance, impute_covariance
 from kmeta.methods.meta.survival_at import SurvivalAt, survival_at
 from kmeta.methods.meta.tau2 import TAU2
 
 __all__ = [
     "TAU2",
     "MetaFit",
+    "MultilevelFit",
     "Prediction",
+    "SamplingCovariance",
     "SurvivalAt",
     "common_effect",
+    "impute_covariance",
     "multilevel",
     "random_effects",
     "survival_at",

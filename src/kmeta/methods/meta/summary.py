@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from kmeta.core.numbers import decimal, interval, p_phrase, percent
+from kmeta.methods.meta.correlated import MultilevelFit
 from kmeta.methods.meta.distributions import quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.scales import natural_name
@@ -116,7 +117,11 @@ def _moderators(fit: MetaFit) -> str:
 def _heterogeneity(fit: MetaFit) -> list[str]:
     residual = "Residual heterogeneity" if fit.beta is not None else "Heterogeneity"
     lines = [f"{residual}: Cochran's Q({fit.q_df}) = {decimal(fit.q, 2)}, {p_phrase(fit.q_p)}"]
-    if fit.model == "multilevel":
+    if isinstance(fit, MultilevelFit):
+        lines += fit.heterogeneity_lines()
+        if not math.isnan(fit.tau2):
+            lines.append(f"  tau2 (sum) = {decimal(fit.tau2, 4)}, I2 = {percent(fit.i2, 1)} %")
+    elif fit.model == "multilevel":
         parts = ", ".join(
             f"{name} {decimal(value, 4)}" for name, value in zip(fit.structure, fit.sigma2, strict=True)
         )
