@@ -142,11 +142,11 @@ class BlockModel:
                 if not full.min() > 0:
                     return None
                 log_det += float(np.log(full).sum())
-                inverse = np.asarray(1 / full, dtype=np.float64)
+                inverse: Floats = 1 / full
                 a[part] = inverse[:, 0] * self.t[part]
             else:
                 try:
-                    root: Floats = np.linalg.cholesky(full)
+                    root = np.linalg.cholesky(full)
                 except np.linalg.LinAlgError:
                     return None
                 log_det += 2 * float(np.log(np.einsum("bii->bi", root)).sum())
@@ -202,16 +202,20 @@ class BlockModel:
         a = at.a[:, low:-1]
         f = a @ core
         traces, moved = np.empty(self.size), np.zeros((self.k, self.size))
+        bend = np.zeros((self.size, self.size))
         start = 0
         for j, (term, part) in enumerate(zip(self.terms, self.split(theta), strict=True)):
             stop = start + term.size
             if term in self.columns:
                 traces[start], moved[:, start] = self._crossed(at, self.columns[term], low, core)
             else:
-                traces[start:stop] = self._blocked(at, j, term, part, a, f, moved[:, start:stop])
+                traces[start:stop] = self._blocked(
+                    at, j, term, part, a, f, moved[:, start:stop], bend[start:stop, start:stop]
+                )
             start = stop
         slope = 0.5 * (at.py @ moved - traces)
-        return Point(self.height(at, restricted=restricted), slope, 0.5 * moved.T @ self.project(at, moved))
+        information = 0.5 * moved.T @ self.project(at, moved) + bend
+        return Point(self.height(at, restricted=restricted), slope, information)
 
     def _crossed(self, at: Solved, columns: slice, low: int, core: Floats) -> tuple[float, Floats]:
         """tr(P UU') (of M^-1 UU' under ML) and UU'P y."""
@@ -222,9 +226,17 @@ class BlockModel:
         return trace, u @ (u.T @ at.py)
 
     def _blocked(
-        self, at: Solved, j: int, term: Term, part: Floats, a: Floats, f: Floats, moved: Floats
+        self,
+        at: Solved,
+        j: int,
+        term: Term,
+        part: Floats,
+        a: Floats,
+        f: Floats,
+        moved: Floats,
+        bend: Floats,
     ) -> Floats:
-        """tr(P dM) for each parameter of term j; dM P y goes into `moved`."""
+        """tr(P dM) for each parameter of term j; dM P y goes into `moved`, what bends the covariance into `bend`."""
         traces = np.zeros(term.size)
         for inverse, pairs, rows in zip(at.inverses, self.pairs, self.parts, strict=True):
             b, n, _ = inverse.shape
@@ -237,6 +249,9 @@ class BlockModel:
             for i, d in enumerate(term.derivatives(part, pair)):
                 traces[i] += float(np.vdot(less, d))
                 moved[rows, i] = (d @ y).reshape(-1)
+            bent = term.curvature(part, pair, less - y * y.swapaxes(1, 2)) if term.struct else None
+            if bent is not None:
+                bend += bent
         return traces
 
     def project(self, at: Solved, values: Floats) -> Floats:

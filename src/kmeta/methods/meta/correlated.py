@@ -179,7 +179,7 @@ class MultilevelFit(MetaFit):
         return self._refits("cumulative", order)
 
     def _refits(self, kind: str, order: ArrayLike | None) -> Refits:
-        from kmeta.methods.meta.one_by_one import refits_of_studies
+        from kmeta.methods.meta.study_by_study import refits_of_studies
 
         return refits_of_studies(self, kind, order, self._part)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,32 +135,6 @@ def cumulative(fit: MetaFit, order: ArrayLike | None = None) -> Refits:
         taken += members[name]
         fits.append(refit(fit, sorted(taken) if order is None else taken))
     return _gather("cumulative", names, fits)
-
-
-def refits_of_studies(
-    fit: MetaFit, kind: str, order: ArrayLike | None, part: Callable[[list[int]], MetaFit]
-) -> Refits:
-    """`kind` "leave one out" or "cumulative", study by study, of a model that `part` fits to some rows."""
-    members = _members(fit)
-    names = list(members)
-    if kind == "leave one out":
-        if len(names) < 2:
-            raise InputError("one study: nothing remains when it is left out", where="leave_one_out")
-        chosen = [[i for i in range(fit.k) if i not in set(members[name])] for name in names]
-        return _gather(kind, names, [part(rows) for rows in chosen])
-    if order is not None:
-        values = numbers(order, "order")
-        if values.size != fit.k:
-            raise InputError(
-                f"{values.size} values for {fit.k} estimates", where="order", hint="one for each"
-            )
-        names.sort(key=lambda name: min(values[i] for i in members[name]))
-    taken: list[int] = []
-    fits = []
-    for name in names:
-        taken = [*taken, *members[name]]
-        fits.append(part(taken))
-    return _gather(kind, names, fits)
 
 
 def _members(fit: MetaFit) -> dict[str, list[int]]:

@@ -13,7 +13,7 @@ from kmeta.core.arrays import Floats
 from kmeta.core.errors import ConvergenceError
 from kmeta.methods.meta.block_likelihood import BlockModel
 from kmeta.methods.meta.climb import highest
-from kmeta.methods.meta.correlated import MultilevelFit, best_theta, bounds, scaled, starts
+from kmeta.methods.meta.correlated import MultilevelFit, best_theta, bounds, scaled
 from kmeta.methods.meta.inputs import level_of
 from kmeta.methods.meta.random_terms import Term
 
@@ -96,7 +96,6 @@ def _limit(above: Callable[[float], float], inside: float, bound: float) -> floa
 def _profile(model: BlockModel, theta: Floats, j: int, *, restricted: bool) -> Callable[[float], float]:
     """The highest log-likelihood with parameter j held, each search beginning where the last ended."""
     last = [theta]
-    others = starts(model)[:1]
 
     def point(at: Floats) -> Any:
         return model.point(at, restricted=restricted)
@@ -104,9 +103,11 @@ def _profile(model: BlockModel, theta: Floats, j: int, *, restricted: bool) -> C
     def height(value: float) -> float:
         low, high = bounds(model.terms)
         low[j] = high[j] = value
-        beside = last[0] + np.where(last[0] == 0, 1e-3, 0.0)  # off a boundary whose slope may have turned
+        begin = [last[0]]
+        if (last[0] == 0).any():  # a deviation's slope vanishes at 0, though it may have turned
+            begin.append(last[0] + np.where(last[0] == 0, 1e-2, 0.0))
         try:
-            found, here = highest(point, [last[0], beside, *others], low, high)
+            found, here = highest(point, begin, low, high)
         except ConvergenceError:
             return -math.inf
         last[0] = found

@@ -130,6 +130,25 @@ class Term:
         found = [(h[:, :, None] * s[:, None, :] + s[:, :, None] * h[:, None, :]) * r for h in here[:-1]]
         return [*found, s[:, :, None] * s[:, None, :] * dr]
 
+    def curvature(self, theta: Floats, pairs: Pairs, rest: Floats) -> Floats | None:
+        """Half the sum of `rest` (b, n, n) times the second derivatives of `covariance`; None where they vanish.
+
+        Those between a parameter and rho are left out: the information then stays an approximation.
+        """
+        if self.struct not in ("UN", "HCS", "HAR"):
+            return None
+        n = len(self.levels)
+        here = (pairs.inner[:, :, None] == np.arange(n)).astype(float)
+        un = self.struct == "UN"
+        weight = rest * (pairs.together if un else self._correlation(float(theta[-1]), pairs)[0])
+        by_level = np.einsum("bnc,bnd->cd", here, weight @ here)
+        if un:
+            row, column = np.tril_indices(n)
+            return np.where(column[:, None] == column, by_level[row[:, None], row], 0.0)
+        found = np.zeros((n + 1, n + 1))
+        found[:n, :n] = by_level
+        return found
+
     def _correlation(self, rho: float, pairs: Pairs) -> tuple[Floats, Floats]:
         if self.struct in ("CS", "HCS"):
             differ = pairs.together - pairs.same
