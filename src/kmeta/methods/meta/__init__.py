@@ -4,6 +4,8 @@ from kmeta.methods.meta.correlated import MultilevelFit
 from kmeta.methods.meta.fit import MetaFit, Prediction
 from kmeta.methods.meta.multilevel import multilevel
 from kmeta.methods.meta.random_effects import common_effect, random_effects
+from kmeta.methods.meta.robust import RobustFit
+from kmeta.methods.meta.robust_variance import RobustVariance, robust_variance
 from kmeta.methods.meta.sampling_covariance import SamplingCovariance, impute_covariance
 from kmeta.methods.meta.survival_at import SurvivalAt, survival_at
 from kmeta.methods.meta.tau2 import TAU2
@@ -13,11 +15,14 @@ __all__ = [
     "MetaFit",
     "MultilevelFit",
     "Prediction",
+    "RobustFit",
+    "RobustVariance",
     "SamplingCovariance",
     "SurvivalAt",
     "common_effect",
     "impute_covariance",
     "multilevel",
     "random_effects",
+    "robust_variance",
     "survival_at",
 ]
