@@ -121,13 +121,6 @@ def multilevel(name: str, call: str, inputs: Values, expected: Values) -> Values
     if name.startswith("robumeta_"):
         _, weights, small = name.split("_")
         return hedges_tipton_johnson(weights, small == "smallTRUE", inputs)
-    if name == "confint_sigma2":
-        fit = three_level(inputs)
-        rows = []
-        for part, (low, high) in zip(fit.parts, fit.variance_intervals(), strict=True):
-            pair = {"estimate": part.value, "ci_lb": low, "ci_ub": high}
-            rows.append({key: [value, math.sqrt(value)] for key, value in pair.items()})
-        return {str(i): row for i, row in enumerate(rows)}
     return None
 
 
