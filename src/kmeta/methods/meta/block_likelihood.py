@@ -132,7 +132,7 @@ class BlockModel:
             made.append(total)
         return made
 
-    def solve(self, theta: Floats, *, restricted: bool) -> Solved | None:
+    def solve(self, theta: Floats) -> Solved | None:
         """The algebra at `theta`; None where the covariance is not positive definite."""
         inverses, log_det = [], 0.0
         a = np.empty_like(self.t)
@@ -147,17 +147,15 @@ class BlockModel:
             else:
                 try:
                     root = np.linalg.cholesky(full)
+                    inverse = np.asarray(np.linalg.inv(full), dtype=np.float64)
                 except np.linalg.LinAlgError:
                     return None
                 log_det += 2 * float(np.log(np.einsum("bii->bi", root)).sum())
-                inverse = np.asarray(np.linalg.inv(full), dtype=np.float64)
                 a[part] = (inverse @ self.t[part].reshape(b, n, -1)).reshape(b * n, -1)
             inverses.append(inverse)
-        return self._finish(theta, inverses, log_det, a, restricted)
+        return self._finish(theta, inverses, log_det, a)
 
-    def _finish(
-        self, theta: Floats, inverses: list[Floats], log_det: float, a: Floats, restricted: bool
-    ) -> Solved | None:
+    def _finish(self, theta: Floats, inverses: list[Floats], log_det: float, a: Floats) -> Solved | None:
         p, n = self.p, self.t.T @ a
         scale = np.ones(len(n) - 1)
         for term, part in zip(self.terms, self.split(theta), strict=True):
@@ -194,7 +192,7 @@ class BlockModel:
 
     def point(self, theta: Floats, *, restricted: bool) -> Point | None:
         """Height, slopes and information; None outside the positive definite."""
-        at = self.solve(theta, restricted=restricted)
+        at = self.solve(theta)
         if at is None or not math.isfinite(at.quadratic):
             return None
         low = 0 if restricted else self.p

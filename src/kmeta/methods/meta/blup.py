@@ -51,7 +51,7 @@ def blups(fit: MultilevelFit) -> Blups:
     """
     model = fit.block_model()
     theta = scaled(model, np.array(fit.theta))
-    at = model.solve(theta, restricted=True)
+    at = model.solve(theta)
     assert at is not None  # noqa: S101
     terms, levels, crit = [], [], []
     effects: list[Floats] = []

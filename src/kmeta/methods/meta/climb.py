@@ -43,7 +43,7 @@ def climb(point: Height, start: Floats, low: Floats, high: Floats) -> tuple[Floa
         if len(free):
             step[free] = _step(here.information + correction, here.slope, free, damping)
         promise = float(step @ here.slope)
-        if promise <= SETTLED * (1 + abs(here.height)) and damping <= 1e-2:
+        if not len(free) or (promise <= SETTLED * (1 + abs(here.height)) and damping <= 1e-2):
             return theta, here
         following = np.clip(theta + step, low, high)
         moved = following - theta

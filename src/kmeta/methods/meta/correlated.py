@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
-from kmeta.core.errors import InputError
+from kmeta.core.errors import ConvergenceError, InputError
 from kmeta.core.numbers import decimal
 from kmeta.methods.meta.block_likelihood import BlockModel
 from kmeta.methods.meta.climb import highest
@@ -147,7 +147,7 @@ class MultilevelFit(MetaFit):
         theta, k, p = scaled(model, np.array(self.theta)), self.k, model.p
         found = {}
         for kind, lost in (("ML", 0), ("REML", p)):
-            at = model.solve(theta, restricted=kind == "REML")
+            at = model.solve(theta)
             assert at is not None  # noqa: S101
             shift = (k - lost) * (math.log(model.unit) + 0.5 * math.log(2 * math.pi))
             ll = model.height(at, restricted=kind == "REML") - shift
@@ -329,8 +329,9 @@ def fit_correlated(
     terms = terms_of(random, data, k, struct)
     model = BlockModel(y, covariance, x, terms)
     theta = best_theta(model, restricted=method == "REML")
-    at = model.solve(theta, restricted=True)
-    assert at is not None  # noqa: S101
+    at = model.solve(theta)
+    if at is None:
+        raise ConvergenceError("the covariance at the highest likelihood is singular", last=theta)
     back = np.linalg.inv(model.r)
     beta = back @ (at.beta + model.first) * model.unit
     vcov = back @ at.vcov @ back.T * model.unit**2
@@ -445,7 +446,7 @@ def _weights(model: BlockModel, at: Any, plain: bool) -> Floats:
 
 def _heterogeneity(model: BlockModel, parts: Sequence[Part]) -> dict[str, Any]:
     """Cochran's Q with the whole covariance of the errors, I2 and H2 from the typical variance."""
-    fixed = model.solve(np.zeros(model.size), restricted=True)
+    fixed = model.solve(np.zeros(model.size))
     assert fixed is not None  # noqa: S101
     df = model.k - model.p
     a = fixed.a[:, :-1]

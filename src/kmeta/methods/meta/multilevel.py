@@ -21,7 +21,7 @@ from kmeta.methods.meta.moderators import model_matrix
 from kmeta.methods.meta.prediction import prediction_df
 from kmeta.methods.meta.random_effects import random_effects
 from kmeta.methods.meta.sample import Sample, Weighted
-from kmeta.methods.meta.sampling_covariance import SamplingCovariance, as_covariance
+from kmeta.methods.meta.sampling_covariance import SamplingCovariance, as_covariance, is_plain
 
 LEVELS = ("study", "arm within study")
 
@@ -79,7 +79,7 @@ def multilevel(
     """
     level = level_of(level)
     _check_options(method, structure, test, df, pi)
-    if isinstance(vi, SamplingCovariance) or np.ndim(vi) > 1 or random is not None or mods is not None:
+    if not is_plain(vi) or random is not None or mods is not None:
         return _general(
             yi,
             vi,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from kmeta.methods.meta.r_script import _text, _vector, r_script
+from kmeta.methods.meta.r_script import _text, _vector
 
 if TYPE_CHECKING:
     from kmeta.methods.meta.correlated import MultilevelFit
@@ -53,7 +53,7 @@ def r_multilevel(fit: MultilevelFit) -> str:
 
 def r_robust(result: RobustFit) -> str:
     """R code that repeats the fit and its cluster-robust tests."""
-    lines = [r_script(result.fit) if type(result.fit).__name__ == "MetaFit" else result.fit.r_script(), ""]
+    lines = [result.fit.r_script(), ""]
     lines.append(f"cluster <- {_vector(map(_text, result.cluster))}")
     if result.kind == "CR1p" and result.df_method == "m-p":
         lines.append("robust(res, cluster = cluster)")

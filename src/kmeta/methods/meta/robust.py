@@ -227,7 +227,7 @@ def _clusters(fit: MetaFit, codes: Ints, nested: bool) -> tuple[list[_Cluster], 
     general = fit if isinstance(fit, MultilevelFit) else as_correlated(fit)
     model = general.block_model()
     theta = scaled(model, np.array(general.theta))
-    at = model.solve(theta, restricted=True)
+    at = model.solve(theta)
     assert at is not None  # noqa: S101
     unit, back = model.unit, np.linalg.inv(model.r)
     x = general.design

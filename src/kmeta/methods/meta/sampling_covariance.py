@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -241,7 +241,7 @@ def impute_covariance(
             r = one(rows, r)
         r = r * _shared(arms, rows, decay)
         r[:, np.arange(rows.shape[1]), np.arange(rows.shape[1])] = 1.0
-        stacks.append((rows, r * sd[rows][:, :, None] * sd[rows][:, None, :]))
+        stacks.append((rows, r * (sd[rows][:, :, None] * sd[rows][:, None, :])))
     return assembled(v, stacks)
 
 
@@ -399,11 +399,17 @@ def as_covariance(vi: ArrayLike | SamplingCovariance) -> SamplingCovariance:
     """Variances, a full matrix or a covariance already in blocks, as the last."""
     if isinstance(vi, SamplingCovariance):
         return vi
+    return SamplingCovariance(vi=_variances(vi)) if is_plain(vi) else covariance_of(vi)
+
+
+def is_plain(vi: ArrayLike | SamplingCovariance) -> TypeGuard[ArrayLike]:
+    """Whether `vi` holds variances alone, no covariances."""
+    if isinstance(vi, SamplingCovariance):
+        return False
     try:
-        plain = np.ndim(vi) < 2
+        return np.ndim(vi) < 2
     except ValueError as error:
         raise InputError("is not a matrix: its rows differ in length", where="vi") from error
-    return SamplingCovariance(vi=_variances(vi)) if plain else covariance_of(vi)
 
 
 def log_determinant(covariance: SamplingCovariance) -> float:
