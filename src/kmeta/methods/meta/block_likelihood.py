@@ -193,7 +193,7 @@ class BlockModel:
     def point(self, theta: Floats, *, restricted: bool) -> Point | None:
         """Height, slopes and information; None outside the positive definite."""
         at = self.solve(theta)
-        if at is None or not math.isfinite(at.quadratic):
+        if at is None or not math.isfinite(at.quadratic + at.log_det + at.log_core):
             return None
         low = 0 if restricted else self.p
         core = at.core if restricted else at.wide

@@ -96,7 +96,8 @@ def highest(point: Height, starts: Sequence[Floats], low: Floats, high: Floats) 
     failed: ConvergenceError | None = None
     for start in starts:
         try:
-            found = climb(point, start, low, high)
+            with np.errstate(over="ignore", invalid="ignore"):  # a step too far is seen by its height
+                found = climb(point, start, low, high)
         except ConvergenceError as error:
             failed = error
             continue

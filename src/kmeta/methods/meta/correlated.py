@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kmeta.methods.meta.one_by_one import Refits
 
 MANY_STARTS = 2000  # estimates up to which every start is tried
+MANY_LEVELS = 8  # with a variance of their own, up to which each gets its starts
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -242,25 +243,46 @@ def bounds(terms: Sequence[Term]) -> tuple[Floats, Floats]:
 
 
 def starts(model: BlockModel) -> list[Floats]:
-    """Where the search begins: the variance shared evenly, each term with most of it, and nearly none."""
+    """Where the search begins: the variance shared evenly, each term with most of it, and nearly none.
+
+    Of a structure with a variance for each level, also each level with little and with most of it: those are the places
+    of other modes.
+    """
     middle = float(np.median(np.concatenate([np.einsum("bii->bi", v).ravel() for v in model.v])))
     excess = max(model.rss / max(1, model.k - model.p) - middle, 0.1 * middle)
     n = len(model.terms)
-    shares = [([1 / n] * n, 0.5)]
-    if model.k <= MANY_STARTS or model.size > 2:
-        for i in range(n):
-            rest = 0.05 if n > 1 else 0.0
-            shares.append(([0.9 if i == j else rest for j in range(n)], 0.0))
-        shares.append(([0.02] * n, 0.9))
-        shares.append(([3.0 / n] * n, -0.5))
-    return [_start(model, excess, share, rho) for share, rho in shares]
+    even = [1 / n] * n
+    found = [_start(model, excess, even, 0.5)]
+    if model.k > MANY_STARTS:
+        return found if model.size <= 2 else [*found, _start(model, excess, [0.02] * n, 0.9)]
+    for i in range(n):
+        rest = 0.05 if n > 1 else 0.0
+        found.append(_start(model, excess, [0.9 if i == j else rest for j in range(n)], 0.0))
+    found.append(_start(model, excess, [0.02] * n, 0.9))
+    found.append(_start(model, excess, [3.0 / n] * n, -0.5))
+    own = ("sd", "root")
+    kinds = [kind for term in model.terms for kind in term.kinds]
+    levels = [i for i, kind in enumerate(kinds) if kind in own]
+    if 1 < len(levels) <= MANY_LEVELS:
+        for i in levels:
+            for scale, others in ((0.05, 1.0), (1.5, 0.1)):
+                start = _start(model, excess, even, 0.9)
+                factor = np.where(np.isin(np.arange(len(kinds)), levels), others, 1.0)
+                factor[i] = scale
+                found.append(start * factor)
+    return found
 
 
 def _start(model: BlockModel, excess: float, share: Sequence[float], rho: float) -> Floats:
     values = []
     for term, part in zip(model.terms, share, strict=True):
         variance = part * excess
-        given = {"variance": variance, "sd": math.sqrt(variance), "root": math.sqrt(variance), "free": 0.0}
+        given = {
+            "variance": variance,
+            "sd": math.sqrt(variance),
+            "root": math.sqrt(variance),
+            "free": 0.5 * rho * math.sqrt(variance),
+        }
         given["rho"] = max(rho, 0.5 * term.least_rho) if rho < 0 else rho
         values += [given[kind] for kind in term.kinds]
     return np.array(values)

@@ -132,7 +132,7 @@ def robust_variance(
 
     >>> fit = robust_variance([0.2, 0.5, -0.1, 0.4], [0.02, 0.03, 0.02, 0.05], ["A", "A", "B", "C"])
     >>> fit.clusters, fit.beta.round(2).tolist()
-    (3, [0.21])
+    (3, [0.2])
     """
     y, v = estimates(yi, vi)
     k = len(y)
