@@ -67,7 +67,7 @@ def test_crossed_effects_with_their_predictions_and_intervals():
     fit = made(["1 | study", "1 | t"], test="t")
     compare(fit, MADE["crossed"])
     close(fit.dfs, MADE["crossed"]["ddf"])
-    blups = {(row["term"], row["level"]): row for row in fit.blup().rows()}
+    blups = {(row["term"], row["level"]): row for row in fit.predicted_effects().rows()}
     order = [("study", str(i)) for i in range(1, 13)] + [("t", str(i)) for i in (1, 2, 4, 7)]
     for key, name in (("effect", "effect"), ("se", "se"), ("low", "low")):
         close([blups[one][key] for one in order], MADE["crossed_ranef"][name], 1e-5, 1e-6)
@@ -86,8 +86,8 @@ def test_moderators_with_containment():
 
 def test_correlated_effects_are_predicted():
     fit = made("t | study", struct="HCS")
-    close(fit.blup().effect, MADE["HCS_ranef"]["effect"], 1e-5, 1e-6)
-    close(fit.blup().se, MADE["HCS_ranef"]["se"], 1e-5)
+    close(fit.predicted_effects().effect, MADE["HCS_ranef"]["effect"], 1e-5, 1e-6)
+    close(fit.predicted_effects().se, MADE["HCS_ranef"]["se"], 1e-5)
 
 
 def test_intervals_of_a_correlation_and_of_a_variance():

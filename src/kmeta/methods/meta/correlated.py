@@ -23,7 +23,7 @@ from kmeta.methods.meta.random_terms import Part, Term, terms_of
 from kmeta.methods.meta.sampling_covariance import SamplingCovariance, log_determinant
 
 if TYPE_CHECKING:
-    from kmeta.methods.meta.blup import Blups
+    from kmeta.methods.meta.predicted_effects import PredictedEffects
     from kmeta.methods.meta.one_by_one import Refits
 
 MANY_STARTS = 2000  # estimates up to which every start is tried
@@ -163,11 +163,11 @@ class MultilevelFit(MetaFit):
 
         return part_intervals(self, level)
 
-    def blup(self) -> Blups:
+    def predicted_effects(self) -> PredictedEffects:
         """Predicted random effects of every term, with their standard errors."""
-        from kmeta.methods.meta.blup import blups
+        from kmeta.methods.meta.predicted_effects import predicted_effects
 
-        return blups(self)
+        return predicted_effects(self)
 
     def leave_one_out(self) -> Refits:
         """The model without each study in turn."""

@@ -66,7 +66,7 @@ def multilevel(
     "CS" (one variance, one correlation), "HCS" (a variance each), "UN" (a correlation each, too), "DIAG", "ID", and in
     time "AR", "HAR" (steps in order), "CAR" (real distances); one `struct` for each such term. [] leaves every random
     effect out. `mods`: moderators, an array (k, q) or named columns, with an intercept unless `intercept` is False.
-    The result is then a `MultilevelFit`: `parts` holds all variances and correlations, `blup()` the random effects,
+    The result is then a `MultilevelFit`: `parts` holds all variances and correlations, `predicted_effects()` the random effects,
     `variance_intervals()` their profile intervals. Containment counts, of each coefficient, the levels of the smallest
     factor within which it does not vary, less the coefficients. The likelihood is climbed from several starts.
 

@@ -17,7 +17,7 @@ from kmeta.methods.meta.random_terms import Term
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Blups(Result):
+class PredictedEffects(Result):
     """Best linear unbiased predictions, arrays of one length: `term` and `level` say which effect.
 
     `effect` is the deviation from the fixed part on the analysis scale, `se` the standard error of its prediction,
@@ -44,7 +44,7 @@ class Blups(Result):
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def blups(fit: MultilevelFit) -> Blups:
+def predicted_effects(fit: MultilevelFit) -> PredictedEffects:
     """Predictions of every random effect; intervals from t with the term's own df when the fit's tests are t.
 
     Source: Robinson 1991, doi:10.1214/ss/1177011926.
@@ -77,7 +77,7 @@ def blups(fit: MultilevelFit) -> Blups:
     effect = np.concatenate(effects) if effects else np.empty(0)
     se = np.sqrt(np.maximum(np.concatenate(variances), 0)) if variances else np.empty(0)
     half = np.array(crit) * se
-    return Blups(
+    return PredictedEffects(
         term=tuple(terms),
         level=tuple(levels),
         effect=frozen(effect),
