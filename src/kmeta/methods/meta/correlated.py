@@ -23,8 +23,8 @@ from kmeta.methods.meta.random_terms import Part, Term, terms_of
 from kmeta.methods.meta.sampling_covariance import SamplingCovariance, log_determinant
 
 if TYPE_CHECKING:
-    from kmeta.methods.meta.predicted_effects import PredictedEffects
     from kmeta.methods.meta.one_by_one import Refits
+    from kmeta.methods.meta.predicted_effects import PredictedEffects
 
 MANY_STARTS = 2000  # estimates up to which every start is tried
 MANY_LEVELS = 8  # with a variance of their own, up to which each gets its starts

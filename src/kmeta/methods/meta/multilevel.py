@@ -66,9 +66,10 @@ def multilevel(
     "CS" (one variance, one correlation), "HCS" (a variance each), "UN" (a correlation each, too), "DIAG", "ID", and in
     time "AR", "HAR" (steps in order), "CAR" (real distances); one `struct` for each such term. [] leaves every random
     effect out. `mods`: moderators, an array (k, q) or named columns, with an intercept unless `intercept` is False.
-    The result is then a `MultilevelFit`: `parts` holds all variances and correlations, `predicted_effects()` the random effects,
-    `variance_intervals()` their profile intervals. Containment counts, of each coefficient, the levels of the smallest
-    factor within which it does not vary, less the coefficients. The likelihood is climbed from several starts.
+    The result is then a `MultilevelFit`: `parts` holds all variances and correlations, `variance_intervals()` their
+    profile intervals, `predicted_effects()` the random effects. Containment counts, of each coefficient, the levels of
+    the smallest factor within which it does not vary, less the coefficients. The likelihood is climbed from several
+    starts.
 
     Raises InputError for unusable data, ConvergenceError when a variance does not settle.
     Source: Konstantopoulos 2011, doi:10.1002/jrsm.35; Van den Noortgate et al. 2013, doi:10.3758/s13428-012-0261-6.
