@@ -17,11 +17,13 @@ _PUBLIC: dict[str, str] = {
     "common_effect": "kmeta.methods.meta",
     "effect_sizes": "kmeta.methods.effects",
     "effective_sample_size": "kmeta.methods.effects",
+    "impute_covariance": "kmeta.methods.meta",
     "kaplan_meier": "kmeta.methods.survival",
     "multilevel": "kmeta.methods.meta",
     "random_effects": "kmeta.methods.meta",
     "random_effects_batch": "kmeta.methods.meta",
     "subgroups": "kmeta.methods.meta",
+    "robust_variance": "kmeta.methods.meta",
     "survival_at": "kmeta.methods.meta",
 }
 

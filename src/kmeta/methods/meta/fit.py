@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kmeta.methods.meta.one_by_one import Refits
     from kmeta.methods.meta.permutation import PermutationTest
     from kmeta.methods.meta.profile_likelihood import Profile
+    from kmeta.methods.meta.robust import RobustFit
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -280,6 +281,19 @@ class MetaFit(Result):
         from kmeta.methods.meta.profile_likelihood import profile
 
         return profile(self, at)
+
+    def robust(
+        self,
+        cluster: Sequence[object] | ArrayLike,
+        *,
+        kind: str = "CR2",
+        df: str | None = None,
+        level: float | None = None,
+    ) -> RobustFit:
+        """Cluster-robust tests of the coefficients; see `kmeta.methods.meta.robust.robust`."""
+        from kmeta.methods.meta.robust import robust
+
+        return robust(self, cluster, kind=kind, df=df, level=level)
 
     def fit_stats(self) -> dict[str, dict[str, float]]:
         """Log-likelihood, deviance, AIC, BIC, AICc under "ML" and "REML"."""

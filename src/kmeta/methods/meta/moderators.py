@@ -69,6 +69,25 @@ def design_matrix(
     return x, names
 
 
+def model_matrix(
+    mods: Mapping[str, ArrayLike] | ArrayLike | None, k: int, *, intercept: bool
+) -> tuple[Floats, tuple[str, ...]]:
+    """As `design_matrix`, with the columns as they are where there is to be no intercept."""
+    if intercept or mods is None:
+        if not intercept:
+            raise InputError("nothing is left without an intercept", where="intercept", hint="give `mods`")
+        if mods is None and k < 2:
+            raise InputError("one estimate", where="yi", hint="two or more")
+        x, names = design_matrix(mods, k)
+        return (frozen(np.ones((k, 1))), (INTERCEPT,)) if x is None else (x, names)
+    columns = columns_of(mods, k)
+    if len(columns) >= k:
+        raise InputError(
+            f"{len(columns)} coefficients for {k} estimates", where="mods", hint="fewer moderators"
+        )
+    return frozen(np.column_stack(list(columns.values()))), tuple(columns)
+
+
 def omnibus(
     beta: Floats, vcov: Floats, tested: Sequence[int], df: float
 ) -> tuple[float, tuple[float, float], float]:

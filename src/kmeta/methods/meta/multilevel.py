@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,24 +11,32 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
+from kmeta.methods.meta.correlated import MultilevelFit, fit_correlated
 from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
-from kmeta.methods.meta.inputs import estimates, labels_of, level_of
+from kmeta.methods.meta.inputs import estimates, labels_of, level_of, numbers
 from kmeta.methods.meta.likelihood import log_likelihood, maximum_likelihood_tau2
 from kmeta.methods.meta.maximise import Slope, maximise
+from kmeta.methods.meta.moderators import model_matrix
 from kmeta.methods.meta.prediction import prediction_df
 from kmeta.methods.meta.random_effects import random_effects
 from kmeta.methods.meta.sample import Sample, Weighted
+from kmeta.methods.meta.sampling_covariance import SamplingCovariance, as_covariance, is_plain
 
 LEVELS = ("study", "arm within study")
 
 
 def multilevel(
     yi: ArrayLike,
-    vi: ArrayLike,
+    vi: ArrayLike | SamplingCovariance,
     *,
-    groups: Sequence[object],
+    groups: Sequence[object] | None = None,
     measure: str,
+    random: str | Sequence[str] | None = None,
+    struct: str | Sequence[str] = "CS",
+    data: Mapping[str, Sequence[object] | ArrayLike] | None = None,
+    mods: Mapping[str, ArrayLike] | ArrayLike | None = None,
+    intercept: bool = True,
     method: str = "REML",
     structure: str = "nested",
     test: str = "t",
@@ -37,7 +45,10 @@ def multilevel(
     pi: str = "test",
     labels: Sequence[str] | None = None,
 ) -> MetaFit:
-    """Pool `yi` with independent sampling errors `vi` (shape (k,)), several from one study: `groups` names it.
+    """Pool `yi`, shape (k,), of which several come from one study: `groups` names it.
+
+    `vi` are sampling variances (k,), or the covariance of the sampling errors: a matrix (k, k), or its blocks from
+    `impute_covariance`.
 
     yi = mu + study effect + arm-within-study effect + error; `sigma2` holds the two variances in that order, `tau2`
     their sum. structure "study" leaves the arm effect out (arms of a study then differ by sampling error alone).
@@ -50,6 +61,16 @@ def multilevel(
     search over s is left, O(k) in time and memory a step. When every study has one arm the two variances cannot be
     told apart; the model IS `random_effects(..., test="t")`, and its tau2 is given as the study's.
 
+    Other random effects are written in `random` with the columns of `data` (each k names): "1 | a/b" (intercepts of a,
+    and of b within a), "1 | b" beside it (crossed), "outcome | study" (correlated outcomes of a study) with `struct`
+    "CS" (one variance, one correlation), "HCS" (a variance each), "UN" (a correlation each, too), "DIAG", "ID", and in
+    time "AR", "HAR" (steps in order), "CAR" (real distances); one `struct` for each such term. [] leaves every random
+    effect out. `mods`: moderators, an array (k, q) or named columns, with an intercept unless `intercept` is False.
+    The result is then a `MultilevelFit`: `parts` holds all variances and correlations, `variance_intervals()` their
+    profile intervals, `predicted_effects()` the random effects. Containment counts, of each coefficient, the levels of
+    the smallest factor within which it does not vary, less the coefficients. The likelihood is climbed from several
+    starts.
+
     Raises InputError for unusable data, ConvergenceError when a variance does not settle.
     Source: Konstantopoulos 2011, doi:10.1002/jrsm.35; Van den Noortgate et al. 2013, doi:10.3758/s13428-012-0261-6.
 
@@ -57,10 +78,35 @@ def multilevel(
     >>> fit.k, fit.k_groups, len(fit.sigma2)
     (4, 3, 2)
     """
-    y, v = estimates(yi, vi)
     level = level_of(level)
-    names = _groups_of(groups, len(y))
     _check_options(method, structure, test, df, pi)
+    if not is_plain(vi) or random is not None or mods is not None:
+        return _general(
+            yi,
+            vi,
+            groups,
+            random,
+            struct,
+            data,
+            mods,
+            intercept=intercept,
+            labels=labels,
+            structure=structure,
+            measure=measure,
+            method=method,
+            test=test,
+            df=df,
+            level=level,
+            pi=pi,
+        )
+    y, v = estimates(yi, vi)
+    if groups is None:
+        raise InputError(
+            "no groups are given", where="groups", hint="the study of each estimate, or `random`"
+        )
+    if not intercept:
+        raise InputError("nothing is left without an intercept", where="intercept", hint="give `mods`")
+    names = _groups_of(groups, len(y))
     shown = labels_of(labels, len(y))
     if len(set(names)) == len(y):
         return _singletons(
@@ -85,6 +131,54 @@ def multilevel(
         df=df,
         level=level,
         pi=pi,
+    )
+
+
+def _general(
+    yi: ArrayLike,
+    vi: ArrayLike | SamplingCovariance,
+    groups: Sequence[object] | None,
+    random: str | Sequence[str] | None,
+    struct: str | Sequence[str],
+    data: Mapping[str, Sequence[object] | ArrayLike] | None,
+    mods: Mapping[str, ArrayLike] | ArrayLike | None,
+    *,
+    intercept: bool,
+    labels: Sequence[str] | None,
+    structure: str,
+    **options: Any,
+) -> MultilevelFit:
+    """What the sorted, collapsed studies of `Nested` do not cover."""
+    y, covariance = numbers(yi, "yi"), as_covariance(vi)
+    k = len(y)
+    if covariance.k != k:
+        raise InputError(
+            f"yi has {k} values, vi {covariance.k}", where="vi", hint="one variance for each estimate"
+        )
+    names = None if groups is None else _groups_of(groups, k)
+    columns: dict[str, Sequence[object] | ArrayLike] = dict(data or {})
+    if random is None:
+        if names is None:
+            raise InputError(
+                "no groups are given", where="groups", hint="the study of each estimate, or `random`"
+            )
+        random = "1 | study/arm" if structure == "nested" else "1 | study"
+        columns = {"study": names, "arm": [str(i + 1) for i in range(k)]}
+    formulas = (random,) if isinstance(random, str) else tuple(random)
+    if not any(not formula.replace("~", "").strip().startswith("1") for formula in formulas):
+        struct = []
+    x, terms = model_matrix(mods, k, intercept=intercept)
+    return fit_correlated(
+        y,
+        covariance,
+        x,
+        terms,
+        random=formulas,
+        struct=struct,
+        data=columns,
+        groups=names,
+        labels=labels_of(labels, k),
+        **options,
     )
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from kmeta.core.numbers import decimal, interval, p_phrase, percent
-from kmeta.methods.meta.distributions import quantile, two_sided
+from kmeta.methods.meta.correlated import MultilevelFit
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.scales import natural_name
 
@@ -44,6 +42,8 @@ def _how(fit: MetaFit) -> str:
     scale = "analysed as is" if fit.scale == "as is" else f"analysed on the {fit.scale} scale"
     how = {"CE": "tau2 held at 0", "fixed": "tau2 given"}.get(fit.method, f"tau2 by {fit.method}")
     df = "" if math.isinf(fit.df) else f", {fit.df:g} df"
+    if isinstance(fit, MultilevelFit) and len(set(fit.dfs)) > 1:
+        df = ", df by containment: " + ", ".join(f"{left:g}" for left in fit.dfs)
     weights = "" if fit.user_weights is None else "; weights given by the user"
     return f"{scale}; {how}; {TEST[fit.test]}{df}{weights}"
 
@@ -82,14 +82,11 @@ def _estimate(fit: MetaFit) -> list[list[str]]:
 
 
 def _coefficients(fit: MetaFit) -> list[list[str]]:
-    assert fit.beta is not None  # noqa: S101
-    assert fit.vcov is not None  # noqa: S101
-    crit = quantile(fit.level, fit.df)
     rows = [[f"{fit.scale} scale", "estimate", "se", f"{100 * fit.level:g} % CI", "P"]]
-    for term, b, variance in zip(fit.terms, fit.beta.tolist(), np.diag(fit.vcov).tolist(), strict=True):
-        se = math.sqrt(variance)
-        p = p_phrase(two_sided(b / se, fit.df)).removeprefix("P ").removeprefix("= ")
-        rows.append([term, decimal(b, 4), decimal(se, 4), _pair(b - crit * se, b + crit * se, 4), p])
+    for row in fit.rows():
+        p = p_phrase(row["p_value"]).removeprefix("P ").removeprefix("= ")
+        limits = _pair(row["ci_low"], row["ci_high"], 4)
+        rows.append([row["term"], decimal(row["estimate"], 4), decimal(row["se"], 4), limits, p])
     return rows
 
 
@@ -117,7 +114,11 @@ def _moderators(fit: MetaFit) -> str:
 def _heterogeneity(fit: MetaFit) -> list[str]:
     residual = "Residual heterogeneity" if fit.beta is not None else "Heterogeneity"
     lines = [f"{residual}: Cochran's Q({fit.q_df}) = {decimal(fit.q, 2)}, {p_phrase(fit.q_p)}"]
-    if fit.model == "multilevel":
+    if isinstance(fit, MultilevelFit):
+        lines += fit.heterogeneity_lines()
+        if not math.isnan(fit.tau2):
+            lines.append(f"  tau2 (sum) = {decimal(fit.tau2, 4)}, I2 = {percent(fit.i2, 1)} %")
+    elif fit.model == "multilevel":
         parts = ", ".join(
             f"{name} {decimal(value, 4)}" for name, value in zip(fit.structure, fit.sigma2, strict=True)
         )
