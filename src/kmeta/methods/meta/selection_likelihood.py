@@ -61,7 +61,8 @@ class Selected:
             if part is None:
                 return Height(-math.inf, gradient, hessian)
             value, gradient, hessian = value + part.value, gradient + part.gradient, hessian + part.hessian
-        return Height(value, gradient, hessian) if math.isfinite(value) else Height(-math.inf, gradient, hessian)
+        good = math.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(hessian).all()
+        return Height(value if good else -math.inf, gradient, hessian)
 
     def _part(self, theta: Floats, rows: slice) -> Height | None:
         y, v, x = self.y[rows], self.v[rows], self.x[rows]
@@ -118,21 +119,28 @@ class Selected:
             high = np.maximum(high, np.maximum(centre, centre / (spread**2 * up)) + REACH / np.sqrt(up))
             low = np.minimum(low, np.minimum(centre, centre / (spread**2 * down)) - REACH / np.sqrt(down))
         left, right = np.minimum(high, np.maximum(low, self.core[0])), np.maximum(low, np.minimum(high, self.core[-1]))
-        share = np.linspace(0, 1, TAILS + 1)
         edges = np.concatenate(
             [
-                low[:, None] + (left - low)[:, None] * share,
+                left[:, None] - _tail(left - low),
                 np.clip(self.core[None], low[:, None], high[:, None])[:, 1:-1],
-                right[:, None] + (high - right)[:, None] * share,
+                right[:, None] + _tail(high - right),
             ],
             axis=1,
         )
+        edges.sort(axis=1)
         t, w = np.polynomial.legendre.leggauss(NODES)
         half = np.diff(edges, axis=1) / 2
         middle = (edges[:, 1:] + edges[:, :-1]) / 2
         nodes = (middle[:, :, None] + half[:, :, None] * t).reshape(len(centre), -1)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore"):  # panels of no width have no weight
             return nodes, np.log((half[:, :, None] * w).reshape(len(centre), -1))
+
+
+def _tail(length: Floats) -> Floats:
+    """Distances of panel edges from the core, (k, edges): even ones for the normal density, and growing ones."""
+    far = np.maximum(length, 2 * PANEL)[:, None]
+    growing = np.minimum(PANEL * (far / PANEL) ** np.linspace(0, 1, TAILS), length[:, None])
+    return np.concatenate([length[:, None] * np.linspace(0, 1, TAILS + 1), growing], axis=1)
 
 
 def _scores(away: Floats, total: Floats, in_delta: Floats) -> Floats:
@@ -155,7 +163,7 @@ def _curvatures(away: Floats, total: Floats, in_delta: Floats | None, d: int) ->
 
 
 def ascend(
-    height: Any, theta: Floats, low: Floats, high: Floats, *, rounds: int = 200
+    height: Any, theta: Floats, low: Floats, high: Floats, *, rounds: int = 100
 ) -> tuple[Floats, Height, bool]:
     """Newton's method with damping inside bounds: (theta, height there, whether it settled)."""
     here = height(theta)
@@ -166,8 +174,10 @@ def ascend(
         step = np.zeros_like(theta)
         step[free] = _direction(here.hessian[np.ix_(free, free)], here.gradient[free])
         gain = float(step @ here.gradient)
-        if gain <= 1e-18 * (1 + abs(here.value)):
-            return theta, here, True
+        if gain <= 1e-10 * (1 + abs(here.value)):  # the last step: Newton's error is squared by it
+            there = np.clip(theta + step, low, high)
+            found = height(there)
+            return (there, found, True) if math.isfinite(found.value) else (theta, here, True)
         length = 1.0
         while True:
             there = np.clip(theta + length * step, low, high)
@@ -176,8 +186,8 @@ def ascend(
             if found.value >= here.value + 1e-4 * max(0.0, rise) and math.isfinite(found.value):
                 break
             length /= 2
-            if length < 1e-12:
-                return theta, here, gain <= 1e-10 * (1 + abs(here.value))
+            if length < 1e-8:
+                return theta, here, False
         theta, here = there, found
     return theta, here, False
 

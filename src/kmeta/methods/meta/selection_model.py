@@ -237,10 +237,8 @@ def _fitted(
 ) -> SelectionModel:
     free_tau2 = fit.method not in ("CE", "fixed")
     beta0, tau20, height0 = _null(fit, free_tau2, fit.tau2)
-    theta, height = _highest(selected, family, held, sign * beta0, tau20, free_tau2, kind)
+    theta, height, edge = _highest(selected, family, held, sign * beta0, tau20, free_tau2, kind)
     q = selected.q
-    constant = -0.5 * fit.k * math.log(2 * math.pi)
-    # Selected leaves out 2 pi; what remains of the two normal densities is the width of dy, already in A
     log_likelihood = height.value
     tau2 = float(theta[q])
     covariance = _covariance(height, q, tau2, free_tau2, np.isnan(held))
@@ -255,7 +253,6 @@ def _fitted(
     mu, se = float(beta[0]), float(errors[0])
     half = quantile(fit.level, math.inf) * se
     statistic = mu / se if se > 0 else math.nan
-    del constant
     return SelectionModel(
         kind=kind,
         alternative=alternative,
@@ -284,41 +281,44 @@ def _fitted(
         log_likelihood0=height0,
         fixed=tuple(bool(flag) for flag in ~np.isnan(held)),
         call=_call(fit, kind, alternative, limits, held),
-        warnings=_warnings(theta, errors, family, held, q, kind, counts),
+        warnings=(*edge, *_warnings(theta, errors, family, held, q, kind, counts)),
     )
 
 
 def _highest(
     selected: Selected, family: Family, held: Floats, beta: Floats, tau2: float, free_tau2: bool, kind: str
-) -> tuple[Floats, Height]:
-    """The highest of the maxima reached from several starts."""
+) -> tuple[Floats, Height, tuple[str, ...]]:
+    """The highest of the maxima reached from several starts, and a warning where the end of tau2's range is higher."""
     q = selected.q
     free = np.isnan(held)
     widest = float(np.ptp(selected.y)) ** 2 + 10 * float(selected.v.max())
     low = np.concatenate([np.full(q, -np.inf), [0.0 if free_tau2 else tau2], np.where(free, family.low, held)])
     top = math.log(LARGEST) if kind == "stepfun" else LARGEST
-    high = np.concatenate([np.full(q, np.inf), [100 * widest if free_tau2 else tau2], np.where(free, top, held)])
+    high = np.concatenate([np.full(q, np.inf), [widest if free_tau2 else tau2], np.where(free, top, held)])
     starts = family.starts if free.any() else family.starts[:1]
     spreads = (tau2, tau2 + 0.5 * float(np.median(selected.v))) if free_tau2 else (tau2,)
-    best: tuple[Floats, Height] | None = None
+    found = list[tuple[Floats, Height]]()
     last: Any = None
     for start in starts:
         for spread in spreads:
             theta = np.concatenate([beta, [spread], np.where(free, start, held)])
-            if not math.isfinite(selected.height(theta).value):
-                continue
-            theta, height, settled = ascend(selected.height, theta, low, high)
-            last = theta
-            if settled and (best is None or height.value > best[1].value + 1e-9):
-                best = (theta, height)
-    if best is None:
+            if math.isfinite(selected.height(theta).value):
+                theta, height, settled = ascend(selected.height, theta, low, high)
+                last = theta.tolist()
+                found += [(theta, height)] if settled else []
+    inside = [one for one in found if not free_tau2 or one[0][q] < widest]
+    if not inside:
         raise ConvergenceError(
-            f"no maximum of the {kind} selection model was found",
-            last=None if last is None else last.tolist(),
+            f"the likelihood of the {kind} selection model has no maximum"
+            + (": it rises with tau2 without end" if found else ", or none was reached"),
+            last=last,
             where="selection_model",
             hint="fewer parameters, or fixed ones (delta)",
         )
-    return best
+    best = max(inside, key=lambda one: round(one[1].value, 9))
+    beyond = any(one[1].value > best[1].value + 1e-9 for one in found)
+    edge = ("the likelihood is higher still where tau2 has no limit: this is a local maximum",) if beyond else ()
+    return (*best, edge)
 
 
 def _covariance(height: Height, q: int, tau2: float, free_tau2: bool, free: Any) -> Floats:
