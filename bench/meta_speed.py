@@ -92,8 +92,11 @@ def ours_seconds(sets: list[tuple[Any, Any]]) -> dict[str, float]:
         "one fit, k = 300": seconds(lambda: pool(*middle), 20),
         "one fit, k = 3,000": seconds(lambda: pool(*large), 10),
         "tau2 by REML, k = 100,000": seconds(lambda: TAU2["REML"](*huge), 2),
-        "leave one out, k = 200": seconds(lambda: pool(*draw_sets(1, 200)[0]).leave_one_out(), 1),
+        "leave one out, k = 200": seconds(pool(*draw_sets(1, 200)[0]).leave_one_out, 3),
     }
+    y, v = (np.array(part) for part in zip(*sets, strict=True))
+    found["10,000 REML fits, k = 20 (a batch)"] = seconds(lambda: km.random_effects_batch(y, v), 1)
+    found["10,000 DL fits, k = 20 (a batch)"] = seconds(lambda: km.random_effects_batch(y, v, tau2="DL"), 1)
     for k in (200, 1_000, 10_000):
         y, v, groups = draw_nested(k)
         found[f"three-level, {k:,} effects"] = seconds(
@@ -118,6 +121,7 @@ say("one fit, REML and Hartung-Knapp, k = 13", cpu(function() rma(a$y, a$v, test
 sets <- lapply(1:100, function(i) draw(20))
 one <- cpu(function() for (s in sets) try(rma(s$y, s$v), silent = TRUE), 1)
 say("10,000 tau2 by REML, k = 20 (a loop)", one * 100)
+say("10,000 REML fits, k = 20 (a batch)", one * 100)
 say("one fit, k = 300", cpu(function() rma(b$y, b$v, test = "knha"), 1))
 r <- rma(l$y, l$v, test = "knha")
 say("leave one out, k = 200", cpu(function() leave1out(r), 1))

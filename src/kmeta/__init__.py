@@ -19,6 +19,7 @@ _PUBLIC: dict[str, str] = {
     "kaplan_meier": "kmeta.methods.survival",
     "multilevel": "kmeta.methods.meta",
     "random_effects": "kmeta.methods.meta",
+    "random_effects_batch": "kmeta.methods.meta",
     "survival_at": "kmeta.methods.meta",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
-from kmeta.core.errors import InputError
+from kmeta.core.errors import ConvergenceError, InputError
 from kmeta.core.result import Result
+from kmeta.methods.meta.batch import fit_batch, subsets
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import numbers
 from kmeta.methods.meta.scales import back_transform
+from kmeta.methods.meta.stack import Ints
+from kmeta.methods.meta.stack_tau2 import STACK_TAU2, Bools
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +37,8 @@ class Refits(Result):
     i2: Floats
     q: Floats
     q_p: Floats
+    statistic: Floats
+    h2: Floats
 
     @property
     def effect(self) -> Floats:
@@ -111,6 +116,9 @@ def leave_one_out(fit: MetaFit) -> Refits:
     members = _members(fit)
     if len(members) < 2:
         raise InputError("one study: nothing remains when it is left out", where="leave_one_out")
+    if in_step(fit):
+        each = np.arange(fit.k)[:, None]
+        return _at_once("leave one out", list(members), fit, each[:, 0], lambda rows: each != each[rows].T)
     fits = [
         refit(fit, [i for i in range(fit.k) if i not in left_out])
         for left_out in (set(rows) for rows in members.values())
@@ -130,6 +138,10 @@ def cumulative(fit: MetaFit, order: ArrayLike | None = None) -> Refits:
                 f"{values.size} values for {fit.k} estimates", where="order", hint="one for each"
             )
         names.sort(key=lambda name: min(values[i] for i in members[name]))
+    if in_step(fit):
+        rows = np.array([members[name][0] for name in names])
+        each = np.arange(fit.k)[:, None]
+        return _at_once("cumulative", names, fit, rows, lambda part: each <= each[part].T)
     fits, taken = [], list[int]()
     for name in names:
         taken += members[name]
@@ -152,22 +164,37 @@ def _members(fit: MetaFit) -> dict[str, list[int]]:
     return members
 
 
-def _gather(kind: str, labels: list[str], fits: list[MetaFit]) -> Refits:
-    def column(name: str) -> Floats:
-        return frozen([getattr(fit, name) for fit in fits])
+COLUMNS = ("mu", "se", "ci_low", "ci_high", "p_value", "tau2", "i2", "q", "q_p", "statistic", "h2")
 
+
+def in_step(fit: MetaFit) -> bool:
+    """Whether refits of subsets can be made all at once: no groups, no user weights, a known estimator."""
+    known = fit.method in STACK_TAU2 or fit.method in ("CE", "fixed")
+    return fit.model != "multilevel" and fit.user_weights is None and known
+
+
+def _at_once(
+    kind: str, labels: list[str], fit: MetaFit, order: Ints, include: Callable[[slice], Bools]
+) -> Refits:
+    """All refits as one batch; `include` says which of the estimates, taken in `order`, each refit has."""
+    parts = subsets(fit.yi[order], fit.vi[order], fit.k, include)
+    method = fit.tau2 if fit.method == "fixed" else fit.method
+    many = fit_batch(parts, fit.k, method=method, test=fit.test, level=fit.level, pi=fit.pi)
+    if not many.converged.all():
+        row = int(np.argmin(many.converged))
+        raise ConvergenceError(
+            f"tau2 did not settle in the refit {labels[row]!r}", last=float(many.tau2[row]), where=kind
+        )
+    columns = {name: getattr(many, name) for name in COLUMNS}
+    return Refits(kind=kind, measure=fit.measure, labels=tuple(labels), k=tuple(many.k.tolist()), **columns)
+
+
+def _gather(kind: str, labels: list[str], fits: list[MetaFit]) -> Refits:
+    columns = {name: frozen([getattr(fit, name) for fit in fits]) for name in COLUMNS}
     return Refits(
         kind=kind,
         measure=fits[0].measure,
         labels=tuple(labels),
         k=tuple(fit.k for fit in fits),
-        mu=column("mu"),
-        se=column("se"),
-        ci_low=column("ci_low"),
-        ci_high=column("ci_high"),
-        p_value=column("p_value"),
-        tau2=column("tau2"),
-        i2=column("i2"),
-        q=column("q"),
-        q_p=column("q_p"),
+        **columns,
     )
