@@ -16,11 +16,19 @@ _PUBLIC: dict[str, str] = {
     "common_effect": "kmeta.methods.meta",
     "effect_sizes": "kmeta.methods.effects",
     "effective_sample_size": "kmeta.methods.effects",
+    "excess_significance": "kmeta.methods.meta",
+    "fail_safe_n": "kmeta.methods.meta",
+    "henmi_copas": "kmeta.methods.meta",
     "kaplan_meier": "kmeta.methods.survival",
     "multilevel": "kmeta.methods.meta",
+    "pet_peese": "kmeta.methods.meta",
     "random_effects": "kmeta.methods.meta",
     "random_effects_batch": "kmeta.methods.meta",
+    "ranktest": "kmeta.methods.meta",
+    "regtest": "kmeta.methods.meta",
+    "selection_model": "kmeta.methods.meta",
     "survival_at": "kmeta.methods.meta",
+    "trim_fill": "kmeta.methods.meta",
 }
 
 __all__ = ["__version__", *_PUBLIC]

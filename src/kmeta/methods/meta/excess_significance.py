@@ -90,7 +90,9 @@ def excess_significance(
     y, v = estimates(yi, vi)
     for value, allowed, where in ((alternative, ALTERNATIVES, "alternative"), (test, TESTS, "test")):
         if value not in allowed:
-            raise InputError(f"no {where} is named {value!r}", where=where, hint="one of " + ", ".join(allowed))
+            raise InputError(
+                f"no {where} is named {value!r}", where=where, hint="one of " + ", ".join(allowed)
+            )
     for name, level in (("alpha", alpha), ("limit_alpha", limit_alpha)):
         if not 0 < level < 1:
             raise InputError(f"{name} is {level!r}", where=name, hint="a level between 0 and 1")
@@ -110,7 +112,8 @@ def excess_significance(
     from kmeta.methods.meta.r_script import r_data
 
     r_test = "binom" if test == "binomial" else test
-    options = f'theta = {centre!r}, tau2 = {tau2!r}, alpha = {alpha!r}, alternative = "{alternative}", test = "{r_test}"'
+    options = f"theta = {centre!r}, tau2 = {tau2!r}, alpha = {alpha!r}, "
+    options += f'alternative = "{alternative}", test = "{r_test}"'
     return ExcessSignificance(
         k=len(y),
         observed=observed,

@@ -45,11 +45,11 @@ class FailSafeN(Result):
 
     def summary(self) -> str:
         """The number and what it means."""
-        if math.isnan(self.target):
-            to = f"a p value of {self.alpha:g}"
-        else:
-            to = f"a mean of {decimal(self.target, 4)}"
-        lines = [f"Fail-safe N ({self.kind}): {self.n:g} studies without effect would lead to {to}; k = {self.k}"]
+        mean = f"a mean of {decimal(self.target, 4)}"
+        to = f"a p value of {self.alpha:g}" if math.isnan(self.target) else mean
+        lines = [
+            f"Fail-safe N ({self.kind}): {self.n:g} studies without effect would lead to {to}; k = {self.k}"
+        ]
         return "\n".join([*lines, *(f"Warning: {text}." for text in self.warnings)])
 
     def rows(self) -> list[dict[str, Any]]:
@@ -93,7 +93,9 @@ def fail_safe_n(
     if not 0 < alpha < 1:
         raise InputError(f"alpha is {alpha!r}", where="alpha", hint="a level between 0 and 1, such as 0.05")
     if target is not None and (kind in ("Rosenthal", "Rosenberg") or not math.isfinite(target)):
-        raise InputError(f"target is {target!r} for {kind}", where="target", hint="a number, for Orwin or General")
+        raise InputError(
+            f"target is {target!r} for {kind}", where="target", hint="a number, for Orwin or General"
+        )
     found = {"Rosenthal": _rosenthal, "Orwin": _orwin, "Rosenberg": _rosenberg, "General": _general}
     values: dict[str, Any] = dict.fromkeys(
         ("mu", "tau2", "p_value", "mu_with", "tau2_with", "p_with", "target"), math.nan
@@ -101,7 +103,11 @@ def fail_safe_n(
     values |= found[kind](y, v, alpha, target, tau2)
     from kmeta.methods.meta.r_script import r_data
 
-    options = [f'type = "{kind}"', f"alpha = {alpha!r}", *([] if target is None else [f"target = {target!r}"])]
+    options = [
+        f'type = "{kind}"',
+        f"alpha = {alpha!r}",
+        *([] if target is None else [f"target = {target!r}"]),
+    ]
     options += [f'method = "{tau2}"'] if kind == "General" else []
     warnings = () if values["n"] < MOST else (f"the number is {MOST} or more",)
     return FailSafeN(
@@ -154,10 +160,7 @@ def _general(y: Floats, v: Floats, alpha: float, target: float | None, tau2: str
     out: dict[str, Any] = {"mu": fit.mu, "tau2": fit.tau2, "p_value": fit.p_value}
     aim = math.nan if target is None else math.copysign(target, fit.mu)
     out["target"] = aim
-    if target is None:
-        reached = fit.p_value >= alpha
-    else:
-        reached = abs(aim) >= abs(fit.mu)
+    reached = fit.p_value >= alpha if target is None else abs(aim) >= abs(fit.mu)
     if reached:
         return out | {"n": 0, "mu_with": fit.mu, "tau2_with": fit.tau2, "p_with": fit.p_value}
     if target == 0:

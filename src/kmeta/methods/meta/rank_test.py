@@ -48,9 +48,7 @@ class RankTest(Result):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row: the test."""
-        return [
-            {name: getattr(self, name) for name in ("k", "tau", "score", "score_se", "p_value", "exact")}
-        ]
+        return [{name: getattr(self, name) for name in ("k", "tau", "score", "score_se", "p_value", "exact")}]
 
     def r_script(self) -> str:
         """R code with the data inline: the metafor call that gives the same numbers."""
@@ -97,7 +95,10 @@ def ranktest(yi: ArrayLike, vi: ArrayLike, *, exact: bool | None = None) -> Rank
         p_value=p,
         exact=bool(use),
         call=r_data({"yi": y, "vi": v}, ["print(with(dat, ranktest(yi, vi)))"]),
-        warnings=(*few(k), *(("tied values: the normal approximation is corrected for them",) if ties else ())),
+        warnings=(
+            *few(k),
+            *(("tied values: the normal approximation is corrected for them",) if ties else ()),
+        ),
     )
 
 

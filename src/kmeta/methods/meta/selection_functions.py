@@ -55,7 +55,9 @@ def _logistic(log_p: Floats, log_q: Floats, delta: Floats) -> LogWeight:
     e = np.exp(-delta[0] * p)
     share = e / (1 + e)
     return LogWeight(
-        math.log(2) - delta[0] * p - np.log1p(e), (-p * (1 - share))[None], (-p * p * share * (1 - share))[None]
+        math.log(2) - delta[0] * p - np.log1p(e),
+        (-p * (1 - share))[None],
+        (-p * p * share * (1 - share))[None],
     )
 
 

@@ -118,7 +118,10 @@ class Selected:
                 return None, None
             high = np.maximum(high, np.maximum(centre, centre / (spread**2 * up)) + REACH / np.sqrt(up))
             low = np.minimum(low, np.minimum(centre, centre / (spread**2 * down)) - REACH / np.sqrt(down))
-        left, right = np.minimum(high, np.maximum(low, self.core[0])), np.maximum(low, np.minimum(high, self.core[-1]))
+        left, right = (
+            np.minimum(high, np.maximum(low, self.core[0])),
+            np.maximum(low, np.minimum(high, self.core[-1])),
+        )
         edges = np.concatenate(
             [
                 left[:, None] - _tail(left - low),

@@ -85,7 +85,9 @@ class SelectionModel(Result):
             "delta: " + ", ".join(_cell(d, s) for d, s in zip(self.delta, self.delta_se, strict=True)),
         ]
         if self.lrt_df:
-            lines.append(f"Test of no selection: chi2({self.lrt_df}) = {decimal(self.lrt, 3)}, {p_phrase(self.lrt_p)}")
+            lines.append(
+                f"Test of no selection: chi2({self.lrt_df}) = {decimal(self.lrt, 3)}, {p_phrase(self.lrt_p)}"
+            )
         return "\n".join([*lines, *(f"Warning: {text}." for text in self.warnings)])
 
     def rows(self) -> list[dict[str, Any]]:
@@ -138,9 +140,13 @@ def selection_model(
     """
     for value, allowed, where in ((kind, KINDS, "kind"), (alternative, ALTERNATIVES, "alternative")):
         if value not in allowed:
-            raise InputError(f"no {where} is named {value!r}", where=where, hint="one of " + ", ".join(allowed))
+            raise InputError(
+                f"no {where} is named {value!r}", where=where, hint="one of " + ", ".join(allowed)
+            )
     if fit.model == "multilevel" or fit.user_weights is not None:
-        raise InputError("selection models are given for one estimate a study, weighted by the model", where="fit")
+        raise InputError(
+            "selection models are given for one estimate a study, weighted by the model", where="fit"
+        )
     limits = _steps(steps) if kind == "stepfun" else ()
     sign = -1.0 if alternative == "less" else 1.0
     x = np.ones((fit.k, 1)) if fit.x is None else np.asarray(fit.x)
@@ -150,7 +156,7 @@ def selection_model(
     )
     held = _held(delta, family, kind)
     counts = _counts(selected.log_p, limits)
-    if kind == "stepfun" and not all(counts[j] or not math.isnan(h) for j, h in enumerate([math.nan, *held])) :
+    if kind == "stepfun" and not all(counts[j] or not math.isnan(h) for j, h in enumerate([math.nan, *held])):
         raise InputError(
             f"no study in some interval of p: {dict(zip(limits, counts, strict=True))}",
             where="steps",
@@ -194,14 +200,20 @@ def _held(delta: Sequence[float | None] | None, family: Family, kind: str) -> Fl
     given = [math.nan if value is None else float(value) for value in delta]
     wanted = family.size + (kind == "stepfun")
     if len(given) != wanted:
-        raise InputError(f"{len(given)} values for {wanted} parameters", where="delta", hint="None leaves one free")
+        raise InputError(
+            f"{len(given)} values for {wanted} parameters", where="delta", hint="None leaves one free"
+        )
     if kind == "stepfun":
         if not (math.isnan(given[0]) or given[0] == 1):
-            raise InputError(f"the first delta is {given[0]:g}", where="delta", hint="it is 1: others are relative")
+            raise InputError(
+                f"the first delta is {given[0]:g}", where="delta", hint="it is 1: others are relative"
+            )
         given = given[1:]
     low = 0.0 if kind == "stepfun" else family.low
     for value in given:
-        if not math.isnan(value) and not (low <= value <= LARGEST and (value > 0 or kind not in ("stepfun", "beta"))):
+        if not math.isnan(value) and not (
+            low <= value <= LARGEST and (value > 0 or kind not in ("stepfun", "beta"))
+        ):
             raise InputError(f"delta holds {value:g}", where="delta", hint=f"above 0, at most {LARGEST:g}")
     values = np.array(given)
     return np.log(values) if kind == "stepfun" else values
@@ -292,7 +304,9 @@ def _highest(
     q = selected.q
     free = np.isnan(held)
     widest = float(np.ptp(selected.y)) ** 2 + 10 * float(selected.v.max())
-    low = np.concatenate([np.full(q, -np.inf), [0.0 if free_tau2 else tau2], np.where(free, family.low, held)])
+    low = np.concatenate(
+        [np.full(q, -np.inf), [0.0 if free_tau2 else tau2], np.where(free, family.low, held)]
+    )
     top = math.log(LARGEST) if kind == "stepfun" else LARGEST
     high = np.concatenate([np.full(q, np.inf), [widest if free_tau2 else tau2], np.where(free, top, held)])
     starts = family.starts if free.any() else family.starts[:1]
@@ -317,7 +331,9 @@ def _highest(
         )
     best = max(inside, key=lambda one: round(one[1].value, 9))
     beyond = any(one[1].value > best[1].value + 1e-9 for one in found)
-    edge = ("the likelihood is higher still where tau2 has no limit: this is a local maximum",) if beyond else ()
+    edge = (
+        ("the likelihood is higher still where tau2 has no limit: this is a local maximum",) if beyond else ()
+    )
     return (*best, edge)
 
 
@@ -367,7 +383,9 @@ def _call(fit: MetaFit, kind: str, alternative: str, limits: tuple[float, ...], 
     options = [f'type = "{kind}"', f'alternative = "{alternative}"']
     options += [f"steps = c({', '.join(map(repr, limits))})"] if kind == "stepfun" else []
     if not np.isnan(held).all():
-        values = ["1", *map(repr, np.exp(held).tolist())] if kind == "stepfun" else [*map(repr, held.tolist())]
+        values = (
+            ["1", *map(repr, np.exp(held).tolist())] if kind == "stepfun" else [*map(repr, held.tolist())]
+        )
         options.append(f"delta = c({', '.join('NA' if value == 'nan' else value for value in values)})")
     return r_data(
         columns,

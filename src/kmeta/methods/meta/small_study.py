@@ -20,7 +20,12 @@ from kmeta.methods.meta.moderators import INTERCEPT
 from kmeta.methods.meta.random_effects import random_effects
 
 PREDICTORS = ("sei", "vi", "ni", "ninv", "sqrtni", "sqrtninv")
-VANISHING = ("sei", "vi", "ninv", "sqrtninv")  # 0 for a study of infinite size: there the intercept is a limit
+VANISHING = (
+    "sei",
+    "vi",
+    "ninv",
+    "sqrtninv",
+)  # 0 for a study of infinite size: there the intercept is a limit
 MODELS = ("rma", "lm")
 NAMED: dict[str, dict[str, str]] = {
     "Egger": {"model": "lm", "predictor": "sei"},
@@ -73,8 +78,8 @@ class RegTest(Result):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row: the test."""
-        names = ("model", "predictor", "k", "slope", "se", "statistic", "df", "p_value")
-        names += ("limit", "limit_low", "limit_high", "tau2", "dispersion")
+        test = ("model", "predictor", "k", "slope", "se", "statistic", "df", "p_value")
+        names = (*test, "limit", "limit_low", "limit_high", "tau2", "dispersion")
         return [{name: getattr(self, name) for name in names}]
 
     def r_script(self) -> str:
@@ -122,7 +127,9 @@ def regtest(
     need_three(len(y), "regtest")
     if np.ptp(x) <= 1e-12 * float(np.abs(x).max()):
         raise InputError(
-            f"{predictor} is the same in all {len(x)} studies", where="predictor", hint="nothing to regress on"
+            f"{predictor} is the same in all {len(x)} studies",
+            where="predictor",
+            hint="nothing to regress on",
         )
     dispersion, between = math.nan, math.nan
     if model == "lm":
@@ -244,8 +251,7 @@ def _regtest_call(
         columns["ni"] = np.asarray(ni, dtype=float)
         options.insert(0, "ni = ni")
     if model == "rma":
-        name = tau2 if isinstance(tau2, str) else f"REML, tau2 = {tau2!r}"
-        options += [f'method = "{name}"' if isinstance(tau2, str) else f'method = "REML", tau2 = {tau2!r}']
+        options += [f'method = "{tau2}"' if isinstance(tau2, str) else f'method = "REML", tau2 = {tau2!r}']
         options.append(f'test = "{TESTS.get(test, test)}"')
     return r_data(columns, ["res <- with(dat, regtest(yi, vi, " + ", ".join(options) + "))", "print(res)"])
 

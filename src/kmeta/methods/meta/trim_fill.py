@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import ConvergenceError, InputError
@@ -67,7 +66,9 @@ class TrimFill(Result):
 
     def r_script(self) -> str:
         """R code with the data inline: the metafor call that gives the same numbers."""
-        call = f'filled <- trimfill(res, estimator = "{self.estimator}", side = "{self.side}")\nprint(filled)\n'
+        call = (
+            f'filled <- trimfill(res, estimator = "{self.estimator}", side = "{self.side}")\nprint(filled)\n'
+        )
         return self.original.r_script() + call
 
 
@@ -106,9 +107,12 @@ def trim_fill(fit: MetaFit, *, estimator: str = "L0", side: str | None = None) -
     if k0:
         mirrored = sign * (2 * centre - y[fit.k - k0 :])
         labels = (*fit.labels, *(f"filled {i + 1}" for i in range(k0)))
-        full = _again(fit, np.concatenate([fit.yi, mirrored]), np.concatenate([fit.vi, v[fit.k - k0 :]]), labels)
+        full = _again(
+            fit, np.concatenate([fit.yi, mirrored]), np.concatenate([fit.vi, v[fit.k - k0 :]]), labels
+        )
         full = dataclasses.replace(
-            full, warnings=(*full.warnings, f"{k0} of the estimates are not observed: trim and fill made them")
+            full,
+            warnings=(*full.warnings, f"{k0} of the estimates are not observed: trim and fill made them"),
         )
     else:
         full = fit
