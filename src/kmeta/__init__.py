@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 # name -> where it lives; the contract of what `import kmeta` gives. It may grow, not shrink.
 _PUBLIC: dict[str, str] = {
+    "bayes_random_effects": "kmeta.methods.meta",
     "common_effect": "kmeta.methods.meta",
     "effect_sizes": "kmeta.methods.effects",
     "effective_sample_size": "kmeta.methods.effects",
@@ -28,6 +29,7 @@ _PUBLIC: dict[str, str] = {
     "regtest": "kmeta.methods.meta",
     "selection_model": "kmeta.methods.meta",
     "survival_at": "kmeta.methods.meta",
+    "tau_priors": "kmeta.methods.meta",
     "trim_fill": "kmeta.methods.meta",
 }
 

@@ -1,6 +1,8 @@
 """Meta-analysis: estimates yi with sampling variances vi -> a model with its intervals."""
 
+from kmeta.methods.meta import tau_priors
 from kmeta.methods.meta.batch import BatchFit, random_effects_batch
+from kmeta.methods.meta.bayes import BayesFit, bayes_random_effects
 from kmeta.methods.meta.excess_significance import ExcessSignificance, excess_significance
 from kmeta.methods.meta.fail_safe import FailSafeN, fail_safe_n
 from kmeta.methods.meta.fit import MetaFit, Prediction
@@ -17,6 +19,7 @@ from kmeta.methods.meta.trim_fill import TrimFill, trim_fill
 __all__ = [
     "TAU2",
     "BatchFit",
+    "BayesFit",
     "ExcessSignificance",
     "FailSafeN",
     "HenmiCopas",
@@ -28,6 +31,7 @@ __all__ = [
     "SelectionModel",
     "SurvivalAt",
     "TrimFill",
+    "bayes_random_effects",
     "common_effect",
     "excess_significance",
     "fail_safe_n",
@@ -40,5 +44,6 @@ __all__ = [
     "regtest",
     "selection_model",
     "survival_at",
+    "tau_priors",
     "trim_fill",
 ]

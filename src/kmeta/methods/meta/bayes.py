@@ -207,7 +207,11 @@ class BayesFit(Result):
 
     def shortest(self, what: str = "mu") -> tuple[float, float]:
         """Shortest interval at `level` of "mu", "tau" or "new" (a new study): the highest-density one for one peak."""
-        parts = {"mu": self.effect_posterior, "new": self.predictive, "tau": self.tau_posterior}
+        parts: dict[str, Mixture | Panels] = {
+            "mu": self.effect_posterior,
+            "new": self.predictive,
+            "tau": self.tau_posterior,
+        }
         if what not in parts:
             raise InputError(f"no quantity is named {what!r}", where="what", hint="mu, tau or new")
         return parts[what].shortest(self.level)
@@ -234,10 +238,8 @@ class BayesFit(Result):
         ]
         if scale != "as is":
             low, high = self.effect_ci
-            lines.insert(
-                3,
-                f"{natural_name(self.measure)}: {decimal(self.effect, 3)}, {interval(decimal(low, 3), decimal(high, 3))}",
-            )
+            limits = interval(decimal(low, 3), decimal(high, 3))
+            lines.insert(3, f"{natural_name(self.measure)}: {decimal(self.effect, 3)}, {limits}")
         return "\n".join([*lines, *(f"Warning: {text}." for text in self.warnings)])
 
     def rows(self) -> list[dict[str, Any]]:
@@ -258,9 +260,7 @@ class BayesFit(Result):
     def to_dict(self) -> dict[str, Any]:
         """Every number as plain values; the distributions themselves are left out."""
         hidden = ("effect_posterior", "predictive", "tau_posterior")
-        return {
-            name: plain(getattr(self, name)) for name in self.__dataclass_fields__ if name not in hidden
-        }
+        return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__ if name not in hidden}
 
 
 def bayes_random_effects(
@@ -307,7 +307,9 @@ def _prior_mu(prior: tuple[float, float] | None) -> tuple[float, float] | None:
     try:
         mean, sd = (float(value) for value in prior)
     except (TypeError, ValueError) as error:
-        raise InputError(f"prior_mu is {prior!r}", where="prior_mu", hint="(mean, sd), or None for flat") from error
+        raise InputError(
+            f"prior_mu is {prior!r}", where="prior_mu", hint="(mean, sd), or None for flat"
+        ) from error
     if not (abs(mean) < EXTREME and 0 < sd < EXTREME):
         raise InputError(f"prior_mu is {prior!r}", where="prior_mu", hint="a finite mean and an sd above 0")
     return mean, sd
@@ -328,9 +330,7 @@ def _posterior_exists(k: int, prior: TauPrior, centre: tuple[float, float] | Non
 class _Model:
     """The posterior of tau up to a constant, and what is normal given tau."""
 
-    def __init__(
-        self, y: Floats, v: Floats, prior: TauPrior, centre: tuple[float, float] | None
-    ) -> None:
+    def __init__(self, y: Floats, v: Floats, prior: TauPrior, centre: tuple[float, float] | None) -> None:
         self.y, self.v, self.prior, self.centre = y, v, prior, centre
         self.origin = float(y[int(v.argmin())])
         self.apart = y - self.origin
@@ -394,18 +394,25 @@ def _integrate(model: _Model) -> tuple[Panels, Floats, Floats]:
         top = max([top, *(float(h.max()) for h in fine if h.size)])
         whole = np.sum(np.exp(heights - top) * widths, axis=1)
         parts = [np.sum(np.exp(h - top) * w, axis=1) for h, (_, w) in zip(fine, halves, strict=True)]
-        total = sum(float(np.sum(np.exp(one[2] - top) * one[3])) for one in done) + float(sum(p.sum() for p in parts))
+        total = sum(float(np.sum(np.exp(one[2] - top) * one[3])) for one in done) + float(
+            sum(p.sum() for p in parts)
+        )
         good = np.abs(whole - parts[0] - parts[1]) <= AGREE * total
         for (n, w), h, a, b in zip(halves, fine, (left, middle), (middle, right), strict=True):
             done.append((a[good], b[good], h[good], w[good], n[good]))
         if good.all():
             break
-        left, right = np.concatenate([left[~good], middle[~good]]), np.concatenate([middle[~good], right[~good]])
+        left, right = (
+            np.concatenate([left[~good], middle[~good]]),
+            np.concatenate([middle[~good], right[~good]]),
+        )
         nodes = np.concatenate([n[~good] for n, _ in halves])
         widths = np.concatenate([w[~good] for _, w in halves])
         heights = np.concatenate([h[~good] for h in fine])
     else:
-        raise ConvergenceError("the integral over tau does not settle", last=total, where="bayes_random_effects")
+        raise ConvergenceError(
+            "the integral over tau does not settle", last=total, where="bayes_random_effects"
+        )
     return _normalised(model, low, top, done)
 
 

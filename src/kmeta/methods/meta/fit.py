@@ -18,6 +18,7 @@ from kmeta.methods.meta.scales import back_transform, scale_name
 
 if TYPE_CHECKING:
     from kmeta.methods.meta.one_by_one import Refits
+    from kmeta.methods.meta.trim_fill import TrimFill
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -179,6 +180,12 @@ class MetaFit(Result):
         from kmeta.methods.meta.one_by_one import cumulative
 
         return cumulative(self, order)
+
+    def trim_fill(self, *, estimator: str = "L0", side: str | None = None) -> TrimFill:
+        """Trim and fill of this model; see `kmeta.trim_fill`."""
+        from kmeta.methods.meta.trim_fill import trim_fill
+
+        return trim_fill(self, estimator=estimator, side=side)
 
     def fit_stats(self) -> dict[str, dict[str, float]]:
         """Log-likelihood, deviance, AIC, BIC, AICc under "ML" and "REML"."""

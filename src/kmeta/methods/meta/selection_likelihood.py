@@ -20,6 +20,8 @@ PANEL = 0.5
 TAILS = 18
 REACH = 9.0  # standard deviations
 CHUNK = 500  # studies at once
+TINY = 1e-300  # of 1 - p where an estimate is exactly 0
+FLAT = 1e-8  # a tail that falls slower than this has no integral worth the name
 
 
 class Height(NamedTuple):
@@ -39,25 +41,29 @@ class Selected:
         self.y, self.v, self.x, self.family, self.two_sided = y, v, x, family, two_sided
         self.q = x.shape[1]
         core = np.arange(-CORE, CORE + PANEL / 2, PANEL)
-        self.core = np.unique(np.concatenate([core, edges]))
+        # two-sided, 1 - p is like |z| at 0, and its powers need panels that shrink towards it
+        near = PANEL * 3.0 ** -np.arange(1, 17) if two_sided else np.zeros(0)
+        self.core = np.unique(np.concatenate([core, edges, near, -near]))
         self.log_p, self.log_q = self.log_tails(y / np.sqrt(v))
 
     def log_tails(self, z: Floats) -> tuple[Floats, Floats]:
         """(log p, log(1 - p)) of z statistics."""
-        from scipy.special import log_ndtr
+        from scipy.special import erf, log_ndtr
 
         if not self.two_sided:
             return np.asarray(log_ndtr(-z)), np.asarray(log_ndtr(z))
         log_p = np.minimum(math.log(2) + log_ndtr(-np.abs(z)), 0.0)
-        with np.errstate(divide="ignore"):
-            return log_p, np.maximum(np.log(-np.expm1(log_p)), -745.0)
+        return log_p, np.log(np.maximum(erf(np.abs(z) / math.sqrt(2)), TINY))
 
     def height(self, theta: Floats) -> Height:
         """At theta = (beta, tau2, delta)."""
         size = self.q + 1 + self.family.size
         value, gradient, hessian = 0.0, np.zeros(size), np.zeros((size, size))
         for start in range(0, len(self.y), CHUNK):
-            part = self._part(theta, slice(start, start + CHUNK))
+            with np.errstate(
+                invalid="ignore", over="ignore"
+            ):  # a step too far gives no number, and is not taken
+                part = self._part(theta, slice(start, start + CHUNK))
             if part is None:
                 return Height(-math.inf, gradient, hessian)
             value, gradient, hessian = value + part.value, gradient + part.gradient, hessian + part.hessian
@@ -114,7 +120,7 @@ class Selected:
             # p**(d - 1) grows like exp((1 - d) z**2 / 2) where p -> 0, and so does (1 - p)**(d - 1) on the other side
             first, second = max(0.0, 1 - float(delta[0])), max(0.0, 1 - float(delta[1]))
             up, down = 1 / spread**2 - first, 1 / spread**2 - (first if self.two_sided else second)
-            if not ((up > 0).all() and (down > 0).all()):
+            if not ((up > FLAT).all() and (down > FLAT).all()):
                 return None, None
             high = np.maximum(high, np.maximum(centre, centre / (spread**2 * up)) + REACH / np.sqrt(up))
             low = np.minimum(low, np.minimum(centre, centre / (spread**2 * down)) - REACH / np.sqrt(down))

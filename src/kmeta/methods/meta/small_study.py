@@ -114,7 +114,7 @@ def regtest(
 
     >>> found = regtest([-0.5, -0.2, -0.9, -1.2], [0.04, 0.02, 0.09, 0.2], method="Egger")
     >>> round(found.statistic, 3), found.df, round(found.limit, 3)
-    (-10.165, 2.0, 0.282)
+    (-6.981, 2.0, 0.287)
     """
     y, v = estimates(yi, vi)
     if method is not None:
@@ -328,7 +328,7 @@ def pet_peese(
 
     >>> found = pet_peese([-0.5, -0.2, -0.9, -1.2], [0.04, 0.02, 0.09, 0.2])
     >>> found.chosen, round(found.mu, 3)
-    ('peese', -0.226)
+    ('pet', 0.287)
     """
     y, v = estimates(yi, vi)
     need_three(len(y), "pet_peese")

@@ -220,7 +220,9 @@ def _cell(
     if outcome not in table:
         raise InputError(f"no outcome is named {outcome!r}", where="outcome", hint="; ".join(table))
     if comparison not in columns:
-        raise InputError(f"no comparison is named {comparison!r}", where="comparison", hint=", ".join(columns))
+        raise InputError(
+            f"no comparison is named {comparison!r}", where="comparison", hint=", ".join(columns)
+        )
     found = table[outcome][columns.index(comparison)]
     if found is None:
         raise InputError(
