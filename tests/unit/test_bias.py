@@ -237,3 +237,97 @@ def test_every_result_can_be_read():
         assert isinstance(result.to_dict(), dict)
         if hasattr(result, "r_script"):
             assert result.r_script().startswith("library(metafor)")
+
+
+def test_limit_of_data_on_its_own_line():
+    """Estimates made as beta + alpha sqrt(v + tau2), without error, give back beta + tau alpha."""
+    tau2 = 0.04
+    y = 0.2 + 1.5 * np.sqrt(V + tau2)
+    found = km.limit_meta(km.random_effects(y, V, measure="GEN", tau2=tau2, test="z"))
+    assert (found.beta, found.alpha, found.mu) == pytest.approx((0.2, 1.5, 0.2 + 1.5 * 0.2))
+
+
+def test_limit_meta_is_the_regression_with_known_error():
+    fit = km.random_effects(Y, V, measure="GEN", tau2="DL", test="z")
+    found = km.limit_meta(fit)
+    se = np.sqrt(V + fit.tau2)
+    slope, intercept = np.polyfit(1 / se, Y / se, 1)
+    assert (found.beta, found.alpha) == pytest.approx((slope, intercept))
+    w = 1 / se**2
+    centred = np.sum((1 / se - np.mean(1 / se)) ** 2)
+    variance = (1 + fit.tau2 * w.mean() - 2 * fit.tau * np.mean(1 / se)) / centred
+    assert found.se == pytest.approx(math.sqrt(variance))
+    assert found.q_small + found.q_rest == pytest.approx(found.q)
+    assert 0 <= found.g2 <= 1
+
+
+def test_doi_plot_of_symmetric_data_has_no_asymmetry():
+    y, v = np.array([-2.0, -1, 0, 1, 2]), np.array([0.3, 0.1, 0.02, 0.1, 0.3])
+    assert abs(km.doi_plot(y, v).lfk) < 0.05
+    assert km.doi_plot(y, v).asymmetry == "no"
+    here, there = km.doi_plot(Y, V), km.doi_plot(10 * Y + 3, 100 * V)
+    assert there.lfk == pytest.approx(here.lfk)
+
+
+def test_p_curve_is_flat_without_an_effect_and_finds_the_power():
+    rng = np.random.default_rng(11)
+    null = km.p_curve(rng.normal(size=40_000), np.ones(40_000))
+    assert abs(null.right_full_z) < 4
+    assert null.power == pytest.approx(0.05, abs=0.02)
+    np.testing.assert_allclose(null.shares, 0.2, atol=0.03)
+    true = km.p_curve(rng.normal(2.0, 1, 4000), np.ones(4000))
+    power = norm.sf(1.959964 - 2) + norm.cdf(-1.959964 - 2)
+    assert true.power == pytest.approx(power, abs=0.03)
+    assert true.power_low < power < true.power_high
+    assert true.evidential
+    assert math.isnan(km.p_curve([0.1], [1.0]).right_full_z)
+
+
+A, N1, C, N2 = [4, 6, 3, 62, 0], [123, 306, 231, 13598, 50], [11, 29, 11, 248, 2], [139, 303, 220, 12867, 60]
+
+
+def test_egger_of_tables_is_egger_of_their_odds_ratios():
+    logs, variances = [], []
+    for a, n1, c, n2 in zip(A, N1, C, N2, strict=True):
+        cells = np.array([a, n1 - a, c, n2 - c]) + (0.5 if a == 0 else 0)
+        logs.append(math.log(cells[0] * cells[3] / cells[1] / cells[2]))
+        variances.append(float(np.sum(1 / cells)))
+    tables = km.regtest_2x2(A, N1, C, N2, method="Egger")
+    assert tables.statistic == pytest.approx(km.regtest(logs, variances, method="Egger").statistic)
+
+
+def test_tables_that_tell_nothing_are_left_out_by_name():
+    found = km.regtest_2x2([*A, 0], [*N1, 20], [*C, 0], [*N2, 20], method="Peters")
+    assert any("study 6" in text for text in found.warnings)
+    assert found.statistic == km.regtest_2x2(A, N1, C, N2, method="Peters").statistic
+    for bad, word in (
+        ((A, N1, C, N2[:2]), "values"),
+        (([-1, 2, 3], [9] * 3, [1] * 3, [9] * 3), "below 0"),
+        (([99, 2, 3], [9] * 3, [1] * 3, [9] * 3), "more events"),
+    ):
+        with pytest.raises(InputError, match=word):
+            km.regtest_2x2(*bad)
+    with pytest.raises(InputError, match="Harbord"):
+        km.regtest_2x2(A, N1, C, N2, method="Harbort")
+
+
+# R package meta: metabias(metabin(ai, n1i, ci, n2i, sm = "OR"), method.bias = ...) of dat.bcg
+BCG = (
+    [4, 6, 3, 62, 33, 180, 8, 505, 29, 17, 186, 5, 27],
+    [123, 306, 231, 13598, 5069, 1541, 2545, 88391, 7499, 1716, 50634, 2498, 16913],
+    [11, 29, 11, 248, 47, 372, 10, 499, 45, 65, 141, 3, 29],
+    [139, 303, 220, 12867, 5808, 1451, 629, 88391, 7277, 1665, 27338, 2341, 17854],
+)
+META = {
+    "Peters": (-1.36247619939701, 0.200291792284136),
+    "Harbord": (-1.25647434404506, 0.234971952122066),
+    "Deeks": (-1.8018125229584, 0.0990159313702874),
+    "Macaskill": (4.7114857245961, 0.000638170187086762),
+    "Egger": (-1.50695069669431, 0.159991485084265),
+}
+
+
+@pytest.mark.parametrize("method", sorted(META))
+def test_tables_against_meta(method):
+    found = km.regtest_2x2(*BCG, method=method)
+    assert (found.statistic, found.p_value) == pytest.approx(META[method], rel=1e-6)

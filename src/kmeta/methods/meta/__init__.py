@@ -3,15 +3,19 @@
 from kmeta.methods.meta import tau_priors
 from kmeta.methods.meta.batch import BatchFit, random_effects_batch
 from kmeta.methods.meta.bayes import BayesFit, bayes_random_effects
+from kmeta.methods.meta.doi_plot import DoiPlot, doi_plot
 from kmeta.methods.meta.excess_significance import ExcessSignificance, excess_significance
 from kmeta.methods.meta.fail_safe import FailSafeN, fail_safe_n
 from kmeta.methods.meta.fit import MetaFit, Prediction
 from kmeta.methods.meta.henmi_copas import HenmiCopas, henmi_copas
+from kmeta.methods.meta.limit_meta import LimitMeta, limit_meta
 from kmeta.methods.meta.multilevel import multilevel
+from kmeta.methods.meta.p_curve import PCurve, p_curve
 from kmeta.methods.meta.random_effects import common_effect, random_effects
 from kmeta.methods.meta.rank_test import RankTest, ranktest
 from kmeta.methods.meta.selection_model import SelectionModel, selection_model
 from kmeta.methods.meta.small_study import PetPeese, RegTest, pet_peese, regtest
+from kmeta.methods.meta.small_study_tables import regtest_2x2
 from kmeta.methods.meta.survival_at import SurvivalAt, survival_at
 from kmeta.methods.meta.tau2 import TAU2
 from kmeta.methods.meta.trim_fill import TrimFill, trim_fill
@@ -20,10 +24,13 @@ __all__ = [
     "TAU2",
     "BatchFit",
     "BayesFit",
+    "DoiPlot",
     "ExcessSignificance",
     "FailSafeN",
     "HenmiCopas",
+    "LimitMeta",
     "MetaFit",
+    "PCurve",
     "PetPeese",
     "Prediction",
     "RankTest",
@@ -33,15 +40,19 @@ __all__ = [
     "TrimFill",
     "bayes_random_effects",
     "common_effect",
+    "doi_plot",
     "excess_significance",
     "fail_safe_n",
     "henmi_copas",
+    "limit_meta",
     "multilevel",
+    "p_curve",
     "pet_peese",
     "random_effects",
     "random_effects_batch",
     "ranktest",
     "regtest",
+    "regtest_2x2",
     "selection_model",
     "survival_at",
     "tau_priors",

@@ -287,7 +287,7 @@ def bayes_random_effects(
 
     >>> found = bayes_random_effects([-0.5, -0.2, -0.9], [0.04, 0.02, 0.09], measure="HR")
     >>> round(found.effect, 3), [round(limit, 3) for limit in found.effect_ci], round(found.tau, 3)
-    (0.652, [0.393, 0.998], 0.271)
+    (0.639, [0.35, 1.037], 0.289)
     """
     y, v = estimates(yi, vi)
     prior = half_normal(0.5) if prior_tau is None else prior_tau

@@ -85,7 +85,7 @@ def excess_significance(
 
     >>> found = excess_significance([-0.5, -0.2, -0.9, -1.2], [0.04, 0.02, 0.09, 0.2])
     >>> found.observed, round(found.expected, 3), round(found.p_value, 3)
-    (3, 1.57, 0.144)
+    (3, 1.857, 0.212)
     """
     y, v = estimates(yi, vi)
     for value, allowed, where in ((alternative, ALTERNATIVES, "alternative"), (test, TESTS, "test")):

@@ -85,7 +85,7 @@ def fail_safe_n(
     (meeting of the Society for Research Synthesis Methodology).
 
     >>> fail_safe_n([-0.5, -0.2, -0.9], [0.04, 0.02, 0.09]).n
-    10
+    15
     """
     y, v = estimates(yi, vi)
     if kind not in KINDS:

@@ -51,7 +51,7 @@ def henmi_copas(fit: MetaFit) -> HenmiCopas:
     >>> from kmeta.methods.meta import random_effects
     >>> found = henmi_copas(random_effects([-0.5, -0.2, -0.9], [0.04, 0.02, 0.09], measure="HR"))
     >>> round(found.mu, 4), round(found.ci_low, 2), round(found.ci_high, 2)
-    (-0.3774, -0.91, 0.15)
+    (-0.3774, -0.92, 0.17)
     """
     fit.need_no_moderators("henmi_copas")
     if fit.k < 2:

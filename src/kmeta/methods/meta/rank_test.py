@@ -117,7 +117,7 @@ def kendall(a: Floats, b: Floats) -> tuple[float, float, float, bool]:
     two = [float(np.sum(t * (t - 1) * (t - 2))) for t in tied]
     variance = (v0 - vt - vu) / 18 + one[0] * one[1] / (2 * k * (k - 1))
     variance += two[0] * two[1] / (9 * k * (k - 1) * (k - 2)) if k > 2 else 0.0
-    scale = math.sqrt(free[0]) * math.sqrt(free[1])
+    scale = math.sqrt(free[0] * free[1])
     ties = any((t > 1).any() for t in tied)
     return (score / scale if scale else math.nan), float(score), math.sqrt(max(0.0, variance)), ties
 

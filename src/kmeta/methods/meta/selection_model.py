@@ -136,7 +136,7 @@ def selection_model(
     >>> yi, vi = [0.5, 0.2, 0.9, 1.2, 0.1, -0.1], [0.04, 0.02, 0.09, 0.2, 0.05, 0.01]
     >>> found = selection_model(random_effects(yi, vi, measure="GEN", tau2="ML"))
     >>> round(found.mu, 3), [round(float(d), 3) for d in found.delta]
-    (0.077, [1.0, 0.187])
+    (-0.035, [1.0, 0.016])
     """
     for value, allowed, where in ((kind, KINDS, "kind"), (alternative, ALTERNATIVES, "alternative")):
         if value not in allowed:

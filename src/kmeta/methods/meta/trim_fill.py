@@ -86,7 +86,7 @@ def trim_fill(fit: MetaFit, *, estimator: str = "L0", side: str | None = None) -
     >>> fit = common_effect([-0.1, -0.2, -0.6, -0.9, -1.2], [0.01, 0.02, 0.06, 0.09, 0.2], measure="HR")
     >>> found = trim_fill(fit)
     >>> found.k0, found.side, round(found.mu, 3)
-    (2, 'right', -0.173)
+    (2, 'right', -0.18)
     """
     if estimator not in ESTIMATORS:
         raise InputError(f"no estimator is named {estimator!r}", where="estimator", hint="L0, R0 or Q0")
