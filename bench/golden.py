@@ -25,8 +25,11 @@ import numpy as np
 import kmeta as km
 from kmeta.core.errors import ReviewError
 from kmeta.methods.effects.proportions import wilson
+from kmeta.methods.meta.distributions import quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
+from kmeta.methods.meta.generalised_q import solver as inverted
 from kmeta.methods.meta.likelihood import slope
+from kmeta.methods.meta.random_effects import kenward_roger
 from kmeta.methods.meta.sample import Sample, Weighted
 from kmeta.methods.meta.scales import back_transform, inverse_freeman_tukey
 from kmeta.methods.meta.tau2 import TAU2, tau2_standard_error
@@ -61,7 +64,7 @@ def run(data: Path) -> dict[str, Any]:
             tally[verdict] += 1
             tally["peer inexact"] += verdict == "passed" and bool(told)
             (failures if verdict == "failed" else peers).extend(
-                f"{case['id']} {one['run']}: {t}" for t in told
+                f"{case['id']} {one['run']}: {t}" for t in abridged(told)
             )
     report(counts, failures, peers)
     total = sum(counts.values(), Counter())
@@ -77,6 +80,12 @@ def run(data: Path) -> dict[str, Any]:
         },
         "peers": {"R": "values made by metafor, meta: see the cases' software"},
     }
+
+
+def abridged(told: list[str], most: int = 5) -> list[str]:
+    """The first few of what differs in a run, and how many more there are."""
+    rest = len(told) - most
+    return told if rest <= 1 else [*told[:most], f"... and {rest} more numbers"]
 
 
 def report(counts: dict[str, Counter[str]], failures: list[str], peers: list[str]) -> None:
@@ -245,6 +254,39 @@ def add_q_profile(found: Values, fit: MetaFit) -> Values:
     return add_estimate_solvers(found, fit, "confint_het.")
 
 
+def add_generalised_q(found: Values, fit: MetaFit) -> Values:
+    """The four intervals of heterogeneity by the generalised Q, with the equation of each limit."""
+    low, high = fit.generalised_q_interval()
+    fill_het(found, "confint_het.", fit, low, high)
+    solves = generalised_q_solver(fit, 1 / fit.vi)
+    known = found.setdefault("_solves", {})
+    for j, change in enumerate(het_inverse(fit)):
+        for key, upper in ((f"confint_het.ci_lb.{j}", False), (f"confint_het.ci_ub.{j}", True)):
+            known[key] = solver(solves, change, upper)
+    if fit.method == "GENQM":
+        share = inverted(fit, 1 / fit.vi)
+
+        def median(tau2: float) -> bool:
+            at = share(tau2)
+            return abs(at - 0.5) <= 1e-9 or (tau2 == 0 and at <= 0.5)
+
+        known["tau2"] = median
+        for j, change in enumerate(het_inverse(fit)):
+            known[f"confint_het.estimate.{j}"] = solver(lambda tau2, _: median(tau2), change, False)
+    return found
+
+
+def generalised_q_solver(fit: MetaFit, weights: Any) -> Callable[[float, bool], bool]:
+    """Whether a tau2 is the lower or upper limit by the generalised Q, to nine digits of its probability."""
+    share, alpha = inverted(fit, weights), (1 - fit.level) / 2
+
+    def solves(tau2: float, upper: bool) -> bool:
+        at, target = share(max(0.0, tau2)), alpha if upper else 1 - alpha
+        return abs(at - target) <= 1e-9 or (tau2 == 0 and at <= target)
+
+    return solves
+
+
 def solver(solves: Callable[[float, bool], bool], change: Callable[[float], float], upper: bool) -> Any:
     """Whether the tau2 behind a printed value solves the equation of a limit."""
     return lambda value: solves(change(value), upper)
@@ -330,10 +372,10 @@ def rma_uni(inputs: Values, one: Values) -> Values:
         return fit_values(km.common_effect(y, v, test=test, **options))
     if method not in TAU2:
         raise Unsupported
-    weights = 1 / v if method == "GENQ" else None
+    weights = 1 / v if method in ("GENQ", "GENQM") else None
     fit = km.random_effects(y, v, tau2=method, test=test, weights=weights, **options)
     found = fit_values(fit)
-    return found if method == "GENQ" else add_q_profile(found, fit)
+    return add_generalised_q(found, fit) if weights is not None else add_q_profile(found, fit)
 
 
 def add_estimate_solvers(found: Values, fit: MetaFit, prefix: str) -> Values:
@@ -362,6 +404,8 @@ def meta_regression(inputs: Values, one: Values) -> Values:
     else:
         fit = km.random_effects(y, v, measure="GEN", mods=x[:, 1:], tau2=method, test=test)
     found = fit_values(fit, tuple(one["expected"]["coef_names"]))
+    if method in ("DL", "REML"):
+        add_q_profile(found, fit)
     add_estimate_solvers(found, fit, "")
     rows = fit.predict()
     found.update(flat({"fitted": rows.mu.tolist()}))
@@ -456,42 +500,80 @@ def metagen(inputs: Values, one: Values) -> Values:
     """One run of metagen() of the meta package."""
     y, v = numbers(inputs["yi"]), numbers(inputs["sei"]) ** 2
     name = one["run"]
-    tests = {"ci_HK_": "knha", "ci_HK_se": "hksj"}
+    tests = {"ci_HK_": "knha", "ci_HK_se": "hksj", "ci_HK_ci": "wider", "ci_KR_": "kr"}
     intervals = {
         "HTS": ("z", "riley"),
         "HK": ("knha", "t"),
         "HK-PR": ("knha", "riley"),
         "V": ("z", "t"),
         "S": ("z", "z"),
+        "KR": ("kr", "t"),
+        "KR-PR": ("kr", "riley"),
     }
     kind, _, option = name.partition("_")
     method, test, predict = "REML", "z", ("z", "t")
-    if kind == "tau" and option in TAU2 and option != "DL":  # DL comes with Jackson's interval
+    if kind == "tau" and option in TAU2:
         method = option
     elif name in tests:
         test = tests[name]
     elif kind == "predict" and option in intervals:
-        test, predict = "knha", intervals[option]
-    elif name != "tauci_QP":
+        test, predict = "kr" if option.startswith("KR") else "knha", intervals[option]
+    elif name == "ci_HK_IQWiG6":
+        test = iqwig(y, v)
+    elif name not in ("tauci_QP", "tauci_PL", "tauci_J", "tauci_BJ"):  # PL: this version of meta prints QP's
         raise Unsupported
+    weights = {"tau_DL": v**-0.5, "tauci_J": v**-0.5, "tauci_BJ": 1 / v}.get(name)
     exact = pooled(y, v, method, test)
     found = metagen_values(exact, pooled(y, v, method, predict[0]), predict[1])
+    limits: Values = {}
+    if weights is not None:
+        limits["lower_tau2"], limits["upper_tau2"] = exact.generalised_q_interval(weights)
+        equation = generalised_q_solver(exact, weights)
+        for key, upper in (("lower_tau2", False), ("upper_tau2", True)):
+            found["_solves"][key] = solver(equation, lambda value: value, upper)
+    found |= limits
     if method in ("REML", "ML", "PM", "EB"):
         solves = estimate_solver(exact)
         found["_solves"]["tau"] = lambda value: solves(value**2)
         theirs = number(one["expected"]["tau2"])
         if solves(exact.tau2) and not solves(theirs):
             at = (pooled(y, v, method, kind, theirs) for kind in (test, predict[0]))
-            found["_at_peer_tau2"] = lambda: metagen_values(*at, predict[1])
+            found["_at_peer_tau2"] = lambda: metagen_values(*at, predict[1]) | limits
     return found
+
+
+def iqwig(y: Any, v: Any) -> str:
+    """The ad hoc correction only where the interval would be narrower than that of the classic DL model."""
+    ours, classic = pooled(y, v, "REML", "knha"), pooled(y, v, "DL", "z")
+    return "hksj" if ours.ci_high - ours.ci_low < classic.ci_high - classic.ci_low else "knha"
 
 
 def pooled(y: Any, v: Any, method: str, test: str, at: float | None = None) -> MetaFit:
     """The fit by `method`, or as though it had found the tau2 `at`."""
-    fit = km.random_effects(y, v, measure="GEN", tau2=method if at is None else at, test=test)
+    if at is not None and test == "kr":
+        fit = kenward_roger_at(pooled(y, v, method, "z", at))
+    else:
+        fit = km.random_effects(y, v, measure="GEN", tau2=method if at is None else at, test=test)
     if at is None:
         return fit
     return dataclasses.replace(fit, method=method, tau2_se=tau2_standard_error(method, at, fit.yi, fit.vi))
+
+
+def kenward_roger_at(fit: MetaFit) -> MetaFit:
+    """A fit with a given tau2 as though it were REML's, with Kenward and Roger's interval."""
+    variance, df = kenward_roger(fit.vi, fit.tau2)
+    se = math.sqrt(variance)
+    half = quantile(fit.level, df) * se
+    return dataclasses.replace(
+        fit,
+        test="kr",
+        se=se,
+        df=df,
+        ci_low=fit.mu - half,
+        ci_high=fit.mu + half,
+        statistic=fit.mu / se,
+        p_value=two_sided(fit.mu / se, df),
+    )
 
 
 def metagen_values(fit: MetaFit, other: MetaFit, pi: str) -> Values:
@@ -499,6 +581,9 @@ def metagen_values(fit: MetaFit, other: MetaFit, pi: str) -> Values:
     common = fit.common
     row = other.predict(pi=pi)
     left = {"z": math.inf, "t": fit.k - 1, "riley": max(1, fit.k - 2)}[pi]
+    if other.test == "kr":
+        left = other.df - (pi == "riley")
+        left = left if left > 0 else math.nan  # too few for a t distribution
     solves = q_profile_solver(fit)
     low, high = common.i2_ci
     h_low, h_high = common.h2_ci
@@ -515,7 +600,7 @@ def metagen_values(fit: MetaFit, other: MetaFit, pi: str) -> Values:
         "statistic_random": fit.statistic,
         "pval_random": fit.p_value,
         "df_random": [fit.df],
-        "seTE_predict": [math.sqrt(other.se**2 + other.tau2)],
+        "seTE_predict": [math.nan if math.isnan(left) else math.sqrt(other.se**2 + other.tau2)],
         "df_predict": [left],
         "lower_predict": [float(row.pi_low[0])],
         "upper_predict": [float(row.pi_high[0])],

@@ -97,12 +97,30 @@ def ours_seconds(sets: list[tuple[Any, Any]]) -> dict[str, float]:
     y, v = (np.array(part) for part in zip(*sets, strict=True))
     found["10,000 REML fits, k = 20 (a batch)"] = seconds(lambda: km.random_effects_batch(y, v), 1)
     found["10,000 DL fits, k = 20 (a batch)"] = seconds(lambda: km.random_effects_batch(y, v, tau2="DL"), 1)
+    found |= diagnostics_seconds()
     for k in (200, 1_000, 10_000):
         y, v, groups = draw_nested(k)
         found[f"three-level, {k:,} effects"] = seconds(
             lambda y=y, v=v, groups=groups: km.multilevel(y, v, groups=groups, measure="GEN"), 1
         )
     return found
+
+
+def diagnostics_seconds() -> dict[str, float]:
+    """Seconds of what needs very many refits."""
+    rng = np.random.default_rng(SEED)
+    y, v = draw(40, rng)
+    columns = {"a": rng.normal(size=40), "b": rng.normal(size=40)}
+    regression = km.random_effects(y, v, measure="GEN", mods=columns)
+    few = km.random_effects(y[:14], v[:14], measure="GEN", tau2="DL")
+    more = km.random_effects(y[:20], v[:20], measure="GEN")
+    large = km.random_effects(*draw_sets(1, 200)[0], measure="GEN")
+    return {
+        "influence, k = 200": seconds(large.influence, 3),
+        "permutation of two moderators, 1,000, k = 40": seconds(regression.permutation_test, 1),
+        "GOSH, all 16,383 subsets, DL, k = 14": seconds(few.gosh, 3),
+        "GOSH, 100,000 subsets, REML, k = 20": seconds(lambda: more.gosh(n=100_000), 1),
+    }
 
 
 def pool(y: Any, v: Any) -> Any:
@@ -125,6 +143,11 @@ say("10,000 REML fits, k = 20 (a batch)", one * 100)
 say("one fit, k = 300", cpu(function() rma(b$y, b$v, test = "knha"), 1))
 r <- rma(l$y, l$v, test = "knha")
 say("leave one out, k = 200", cpu(function() leave1out(r), 1))
+say("influence, k = 200", cpu(function() influence(r), 1))
+p <- draw(40); p$a <- rnorm(40); p$b <- rnorm(40)
+s <- rma(p$y, p$v, mods = ~ p$a + p$b, test = "knha")
+say("permutation of two moderators, 1,000, k = 40",
+    10 * cpu(function() permutest(s, iter = 100, progbar = FALSE), 1))
 g <- rep(1:50, each = 4)
 say("three-level, 200 effects", cpu(function()
   rma.mv(n$y + rnorm(50, 0, .3)[g], n$v, random = ~ 1 | g/seq_along(g), test = "t", dfs = "contain"), 1))
@@ -132,7 +155,7 @@ say("three-level, 200 effects", cpu(function()
 
 
 def r_seconds() -> dict[str, float]:
-    """metafor's seconds by work, empty when it is not there (10,000 fits: 100 times the seconds of 100)."""
+    """metafor's seconds by work, empty when it is not there (10,000 fits: 100 times those of 100)."""
     rscript = shutil.which("Rscript")
     if rscript is None:
         return {}

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 # name -> where it lives; the contract of what `import kmeta` gives. It may grow, not shrink.
 _PUBLIC: dict[str, str] = {
     "bayes_random_effects": "kmeta.methods.meta",
+    "category": "kmeta.methods.meta",
     "common_effect": "kmeta.methods.meta",
     "doi_plot": "kmeta.methods.meta",
     "effect_sizes": "kmeta.methods.effects",
@@ -32,6 +33,7 @@ _PUBLIC: dict[str, str] = {
     "regtest": "kmeta.methods.meta",
     "regtest_2x2": "kmeta.methods.meta",
     "selection_model": "kmeta.methods.meta",
+    "subgroups": "kmeta.methods.meta",
     "survival_at": "kmeta.methods.meta",
     "tau_priors": "kmeta.methods.meta",
     "trim_fill": "kmeta.methods.meta",

@@ -43,10 +43,10 @@ def padded(sets):
 
 
 def test_every_estimator_of_one_set_is_there_for_many():
-    assert set(STACK_TAU2) == set(TAU2)
+    assert set(STACK_TAU2) == set(TAU2) - {"GENQM"}  # it needs the eigenvalues of a matrix for each set
 
 
-@pytest.mark.parametrize("name", sorted(TAU2))
+@pytest.mark.parametrize("name", sorted(STACK_TAU2))
 @settings(max_examples=20, deadline=None)
 @given(
     sets=ragged,

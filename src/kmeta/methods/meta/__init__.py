@@ -3,6 +3,7 @@
 from kmeta.methods.meta import tau_priors
 from kmeta.methods.meta.batch import BatchFit, random_effects_batch
 from kmeta.methods.meta.bayes import BayesFit, bayes_random_effects
+from kmeta.methods.meta.categories import Category, category
 from kmeta.methods.meta.doi_plot import DoiPlot, doi_plot
 from kmeta.methods.meta.excess_significance import ExcessSignificance, excess_significance
 from kmeta.methods.meta.fail_safe import FailSafeN, fail_safe_n
@@ -16,6 +17,7 @@ from kmeta.methods.meta.rank_test import RankTest, ranktest
 from kmeta.methods.meta.selection_model import SelectionModel, selection_model
 from kmeta.methods.meta.small_study import PetPeese, RegTest, pet_peese, regtest
 from kmeta.methods.meta.small_study_tables import regtest_2x2
+from kmeta.methods.meta.subgroups import Subgroups, subgroups
 from kmeta.methods.meta.survival_at import SurvivalAt, survival_at
 from kmeta.methods.meta.tau2 import TAU2
 from kmeta.methods.meta.trim_fill import TrimFill, trim_fill
@@ -24,6 +26,7 @@ __all__ = [
     "TAU2",
     "BatchFit",
     "BayesFit",
+    "Category",
     "DoiPlot",
     "ExcessSignificance",
     "FailSafeN",
@@ -36,9 +39,11 @@ __all__ = [
     "RankTest",
     "RegTest",
     "SelectionModel",
+    "Subgroups",
     "SurvivalAt",
     "TrimFill",
     "bayes_random_effects",
+    "category",
     "common_effect",
     "doi_plot",
     "excess_significance",
@@ -54,6 +59,7 @@ __all__ = [
     "regtest",
     "regtest_2x2",
     "selection_model",
+    "subgroups",
     "survival_at",
     "tau_priors",
     "trim_fill",

@@ -113,7 +113,7 @@ def random_effects_batch(
 
     >>> many = random_effects_batch([[-0.5, -0.2, -0.9], [0.1, 0.4, float("nan")]], [[0.04, 0.02, 0.09]] * 2)
     >>> many.mu.round(3).tolist(), many.k.tolist()
-    ([-0.465, 0.3], [3, 2])
+    ([-0.465, 0.283], [3, 2])
     """
     y, v = _sets(yi, vi, mask)
     for given, allowed, where in ((test, TESTS, "test"), (pi, PREDICTION, "pi")):

@@ -6,10 +6,10 @@ import math
 
 
 def quantile(level: float, df: float) -> float:
-    """The two-sided critical value of a `level` interval; NaN when df < 1."""
+    """The two-sided critical value of a `level` interval; NaN when df is not above 0."""
     from scipy.special import ndtri, stdtrit
 
-    if not df >= 1:
+    if not df > 0:
         return math.nan
     if math.isinf(df):
         return float(ndtri((1 + level) / 2))
@@ -20,7 +20,7 @@ def two_sided(statistic: float, df: float) -> float:
     """Two-sided p value of a z or t statistic."""
     from scipy.special import ndtr, stdtr
 
-    if not df >= 1 or math.isnan(statistic):
+    if not df > 0 or math.isnan(statistic):
         return math.nan
     return 2 * float(ndtr(-abs(statistic)) if math.isinf(df) else stdtr(df, -abs(statistic)))
 

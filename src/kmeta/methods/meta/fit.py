@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,14 @@ from kmeta.core.views import PlotViews
 from kmeta.methods.meta.scales import back_transform, scale_name
 
 if TYPE_CHECKING:
+    from kmeta.methods.meta.blup import Radial, Shrunken
+    from kmeta.methods.meta.categories import Category
+    from kmeta.methods.meta.contrasts import ContrastTest, ModelComparison
+    from kmeta.methods.meta.gosh import Gosh
+    from kmeta.methods.meta.influence import Baujat, Influence, Residuals
     from kmeta.methods.meta.one_by_one import Refits
+    from kmeta.methods.meta.permutation import PermutationTest
+    from kmeta.methods.meta.profile_likelihood import Profile
     from kmeta.methods.meta.trim_fill import TrimFill
 
 
@@ -32,6 +39,7 @@ class MetaFit(Result):
     With moderators `beta`, `vcov` hold every coefficient of `terms`, and mu, se, ci are those of the first; `qm` is
     the omnibus test (chi2 with `qm_df[0]`, or F with both), `r2` the share of tau2 they explain.
     `sigma2`: variance components by level of `structure` (one: tau2 itself); tau2 is their sum.
+    `factors`: the categorical moderators by name, with their coding.
     `warnings` say what a reader must know before using the numbers.
     """
 
@@ -78,6 +86,7 @@ class MetaFit(Result):
     sigma2: tuple[float, ...] = ()
     groups: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    factors: Mapping[str, Category] = field(default_factory=dict)
 
     plot = PlotViews(forest="kmeta.plots.forest:forest")
 
@@ -149,6 +158,14 @@ class MetaFit(Result):
 
         return variance_intervals(self, level)
 
+    def generalised_q_interval(
+        self, weights: ArrayLike | None = None, *, level: float | None = None
+    ) -> tuple[float, float]:
+        """Interval of tau2 from the exact distribution of Q with fixed weights (default: GENQ's, else 1 / vi)."""
+        from kmeta.methods.meta.generalised_q import generalised_q_interval
+
+        return generalised_q_interval(self, weights, level=level)
+
     def predict(
         self, new: Mapping[str, ArrayLike] | ArrayLike | None = None, *, pi: str | None = None
     ) -> Prediction:
@@ -186,6 +203,90 @@ class MetaFit(Result):
         from kmeta.methods.meta.trim_fill import trim_fill
 
         return trim_fill(self, estimator=estimator, side=side)
+
+    def contrast(self, combinations: ArrayLike, labels: Sequence[str] | None = None) -> ContrastTest:
+        """Tests of linear combinations of the coefficients, a row of weights each."""
+        from kmeta.methods.meta.contrasts import contrast
+
+        return contrast(self, combinations, labels)
+
+    def marginal_means(self, name: str, *, pi: str | None = None) -> Prediction:
+        """The mean at each level of the categorical moderator `name`."""
+        from kmeta.methods.meta.categories import marginal_means
+
+        return marginal_means(self, name, pi=pi)
+
+    def wald_test(self, terms: Sequence[str]) -> ContrastTest:
+        """Test that the coefficients of `terms` are all 0."""
+        from kmeta.methods.meta.contrasts import wald_test
+
+        return wald_test(self, terms)
+
+    def compare(self, reduced: MetaFit) -> ModelComparison:
+        """Likelihood-ratio test against a model with fewer moderators, both by ML."""
+        from kmeta.methods.meta.contrasts import compare
+
+        return compare(self, reduced)
+
+    def variance_inflation(self) -> dict[str, float]:
+        """Variance inflation factor of each moderator."""
+        from kmeta.methods.meta.contrasts import variance_inflation
+
+        return variance_inflation(self)
+
+    def influence(self) -> Influence:
+        """Outlier and influence diagnostics: rstudent, dffits, Cook's distance, ... of each estimate."""
+        from kmeta.methods.meta.influence import influence
+
+        return influence(self)
+
+    def rstandard(self) -> Residuals:
+        """Internally standardised residuals."""
+        from kmeta.methods.meta.influence import rstandard
+
+        return rstandard(self)
+
+    def baujat(self) -> Baujat:
+        """Each estimate's share in the heterogeneity and its influence on the result."""
+        from kmeta.methods.meta.influence import baujat
+
+        return baujat(self)
+
+    def gosh(self, *, n: int | None = None, seed: int = 0) -> Gosh:
+        """The model on all subsets of the estimates, or on `n` drawn with `seed`."""
+        from kmeta.methods.meta.gosh import gosh
+
+        return gosh(self, n=n, seed=seed)
+
+    def radial(self) -> Radial:
+        """Coordinates of a radial (Galbraith) plot."""
+        from kmeta.methods.meta.blup import radial
+
+        return radial(self)
+
+    def blup(self) -> Shrunken:
+        """Predicted true effects of the studies."""
+        from kmeta.methods.meta.blup import blup
+
+        return blup(self)
+
+    def ranef(self) -> Shrunken:
+        """Predicted random effects: the true effects' distances from the fitted values."""
+        from kmeta.methods.meta.blup import ranef
+
+        return ranef(self)
+
+    def permutation_test(self, *, n: int = 1000, exact: bool | None = None, seed: int = 0) -> PermutationTest:
+        """Permutation tests of the coefficients; all permutations when they are no more than `n`."""
+        from kmeta.methods.meta.permutation import permutation_test
+
+        return permutation_test(self, n=n, exact=exact, seed=seed)
+
+    def profile(self, at: ArrayLike | None = None) -> Profile:
+        """The log-likelihood at values of tau2."""
+        from kmeta.methods.meta.profile_likelihood import profile
+
+        return profile(self, at)
 
     def fit_stats(self) -> dict[str, dict[str, float]]:
         """Log-likelihood, deviance, AIC, BIC, AICc under "ML" and "REML"."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,7 +43,7 @@ def columns_of(mods: Mapping[str, ArrayLike] | ArrayLike, k: int | None = None) 
 
 
 def design_matrix(
-    mods: Mapping[str, ArrayLike] | ArrayLike | None, k: int
+    mods: Mapping[str, Any] | ArrayLike | None, k: int
 ) -> tuple[Floats | None, tuple[str, ...]]:
     """(X, names of its columns), the intercept first; (None, ("mu",)) without moderators.
 
@@ -50,7 +51,9 @@ def design_matrix(
     """
     if mods is None:
         return None, ("mu",)
-    columns = columns_of(mods, k)
+    from kmeta.methods.meta.categories import columns_or_array
+
+    columns = columns_of(columns_or_array(mods), k)
     constant = [name for name, column in columns.items() if np.ptp(column) == 0 and column[0] != 0]
     if len(constant) > 1:
         raise InputError(f"columns {constant} are all constant", where="mods", hint="keep one or none")

@@ -168,9 +168,9 @@ COLUMNS = ("mu", "se", "ci_low", "ci_high", "p_value", "tau2", "i2", "q", "q_p",
 
 
 def in_step(fit: MetaFit) -> bool:
-    """Whether refits of subsets can be made all at once: no groups, no user weights, a known estimator."""
+    """Whether refits of subsets can be made all at once: no groups, no user weights, a known estimator and test."""
     known = fit.method in STACK_TAU2 or fit.method in ("CE", "fixed")
-    return fit.model != "multilevel" and fit.user_weights is None and known
+    return fit.model != "multilevel" and fit.user_weights is None and known and fit.test != "kr"
 
 
 def _at_once(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
+from kmeta.methods.meta.categories import coded_as
 from kmeta.methods.meta.distributions import quantile
 from kmeta.methods.meta.fit import MetaFit, Prediction
 from kmeta.methods.meta.moderators import INTERCEPT, columns_of
@@ -35,8 +36,13 @@ def predict(
     Raises InputError when `new` does not have the model's moderators or `pi` is unknown.
     Source: Riley, Higgins & Deeks 2011, doi:10.1136/bmj.d549.
     """
-    pi = fit.pi if pi is None else pi
     rows, labels = _rows(fit, new)
+    return predict_rows(fit, rows, labels, pi)
+
+
+def predict_rows(fit: MetaFit, rows: Floats, labels: tuple[str, ...], pi: str | None) -> Prediction:
+    """Predicted values at rows of the design matrix, shape (n, p)."""
+    pi = fit.pi if pi is None else pi
     p = rows.shape[1]
     if fit.beta is None or fit.vcov is None:
         beta, vcov = np.array([fit.mu]), np.array([[fit.se**2]])
@@ -45,7 +51,9 @@ def predict(
     left = float((fit.k_groups if fit.model == "multilevel" else fit.k) - p)
     if fit.model == "multilevel" and fit.df == fit.k - 1:
         left = fit.df
-    reference = max(1.0, prediction_df(fit.df, left, fit.method, pi))
+    if fit.test == "kr":
+        left = fit.df
+    reference = max(1.0 if fit.test != "kr" else 0.0, prediction_df(fit.df, left, fit.method, pi))
     mu = rows @ beta
     se = np.sqrt(np.einsum("ij,jk,ik->i", rows, vcov, rows))
     half = quantile(fit.level, fit.df) * se
@@ -73,7 +81,7 @@ def _rows(fit: MetaFit, new: Mapping[str, ArrayLike] | ArrayLike | None) -> tupl
         return np.ones((1, 1)), ("mu",)
     if new is None:
         return fit.x, fit.labels
-    columns = columns_of(new)
+    columns = columns_of(coded_as(fit, new) if isinstance(new, Mapping) else new)
     wanted = [term for term in fit.terms if term != INTERCEPT]
     if not isinstance(new, Mapping) and len(columns) == len(wanted):
         columns = dict(zip(wanted, columns.values(), strict=True))

@@ -1,13 +1,20 @@
-"""Profile-likelihood intervals of the variance components of a fit by ML or REML."""
+"""Profile likelihood of the variance components of a fit by ML or REML: intervals, and the curve of tau2."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
+from kmeta.core.result import Result
 from kmeta.methods.meta.fit import MetaFit
-from kmeta.methods.meta.inputs import level_of
+from kmeta.methods.meta.inputs import level_of, numbers
 from kmeta.methods.meta.likelihood import log_likelihood
 from kmeta.methods.meta.multilevel import Nested
 from kmeta.methods.meta.sample import Sample
@@ -85,3 +92,57 @@ def _interval(
             return low, float(brentq(above, top, reach, xtol=1e-14 * smallest, rtol=1e-12))
         reach *= 2
     return low, math.inf
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Profile(Result):
+    """The (restricted) log-likelihood of a model, profiled over its coefficients, at values of tau2."""
+
+    method: str
+    tau2: Floats
+    ll: Floats
+    top: float
+    highest: float
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a value of tau2."""
+        pairs = zip(self.tau2.tolist(), self.ll.tolist(), strict=True)
+        return [{"tau2": tau2, "ll": ll, "below": self.highest - ll} for tau2, ll in pairs]
+
+
+def profile(fit: MetaFit, at: ArrayLike | None = None) -> Profile:
+    """The log-likelihood at the values `at` of tau2; as given by default, 21 points from 0 to three times tau2.
+
+    `top` is the estimate and `highest` the log-likelihood there: whether it is a maximum can be seen.
+    Raises InputError when tau2 is not by ML or REML, for multilevel models, and for values below 0.
+    Source: Hardy & Thompson 1996, doi:10.1002/(SICI)1097-0258(19960330)15:6<619::AID-SIM188>3.0.CO;2-A.
+
+    >>> from kmeta import random_effects
+    >>> fit = random_effects([0.1, 0.2, 2.0], [0.04, 0.02, 0.05], measure="SMD")
+    >>> profile(fit, [0.0, 1.0, 2.0]).ll.round(3).tolist()
+    [-25.121, -2.969, -3.109]
+    """
+    if fit.method not in ("ML", "REML") or fit.model == "multilevel":
+        raise InputError(
+            f"{fit.model} model with tau2 by {fit.method} has no profile", where="tau2", hint='tau2="REML"'
+        )
+    if at is None:
+        points = np.linspace(0, 3 * fit.tau2 if fit.tau2 > 0 else float(fit.vi.max()), 21)
+    else:
+        points = numbers(at, "at")
+    if (points < 0).any():
+        raise InputError(f"at holds {points.min():g}", where="at", hint="tau2 is 0 or more")
+    sample = Sample(fit.yi, fit.vi, fit.x)
+    restricted = fit.method == "REML"
+    unit2 = sample.unit**2
+    shift = fit.fit_stats()[fit.method]["ll"] - log_likelihood(
+        sample, fit.tau2 / unit2, restricted=restricted
+    )
+    ll = [log_likelihood(sample, t / unit2, restricted=restricted) + shift for t in points.tolist()]
+    return Profile(
+        method=fit.method,
+        tau2=frozen(points),
+        ll=frozen(ll),
+        top=fit.tau2,
+        highest=fit.fit_stats()[fit.method]["ll"],
+    )

@@ -11,7 +11,7 @@ from kmeta.methods.meta.scales import LOG_MEASURES, LOGIT_MEASURES
 
 TESTS = {"z": "z", "t": "t", "hksj": "adhoc", "knha": "knha"}
 METAFOR = frozenset(
-    ["DL", "DLIT", "EB", "EE", "GENQ", "HE", "HS", "HSk", "ML", "PM", "PMM", "REML", "SJ", "SJIT"]
+    ["DL", "DLIT", "EB", "EE", "GENQ", "GENQM", "HE", "HS", "HSk", "ML", "PM", "PMM", "REML", "SJ", "SJIT"]
 )
 METHODS = {"CE": "EE", "fixed": "REML"}
 CONTROL = "control = list(threshold = 1e-12, tol = 1e-12, maxiter = 20000)"
@@ -87,6 +87,8 @@ def _call(fit: MetaFit) -> list[str]:
             f'  method = "{fit.method}", test = "{fit.test}"{dfs}, {level},',
             '  control = list(optimizer = "optim", optmethod = "BFGS", reltol = 1e-14, maxit = 2000))',
         ]
+    if fit.test not in TESTS:
+        raise InputError(f"metafor has no test named {fit.test!r}", where="test", hint='test="knha"')
     method = METHODS.get(fit.method, fit.method)
     if method not in METAFOR:
         raise InputError(f"metafor has no estimator named {fit.method!r}", where="tau2")
@@ -95,7 +97,7 @@ def _call(fit: MetaFit) -> list[str]:
         options.append(f"tau2 = {fit.tau2!r}")
     if fit.user_weights is not None:
         options.append("weights = weight")
-    elif method == "GENQ":
+    elif method in ("GENQ", "GENQM"):
         options.append("weights = 1 / vi")
     if fit.x is not None:
         options.append("mods = X, intercept = FALSE")
@@ -112,7 +114,7 @@ def _intervals(fit: MetaFit) -> list[str]:
     back = "exp" if fit.measure in LOG_MEASURES else "plogis" if fit.measure in LOGIT_MEASURES else ""
     if fit.beta is not None:
         return ["anova(res, btt = 2:res$p)"] if "intercept" in fit.terms and len(fit.terms) > 1 else []
-    if fit.model == "random" and not math.isnan(fit.tau2_low) and fit.method != "GENQ":
+    if fit.model == "random" and not math.isnan(fit.tau2_low) and fit.method not in ("GENQ", "GENQM"):
         lines.append("confint(res)  # Q-profile interval of tau2")
     if not math.isnan(fit.pi_low):
         left = fit.k_groups - 1 if fit.model == "multilevel" else fit.k - 1

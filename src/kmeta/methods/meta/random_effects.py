@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
+from kmeta.methods.meta.categories import Category, categories_of
 from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import estimates, labels_of, level_of, variance_of, weights_of
@@ -22,9 +23,9 @@ from kmeta.methods.meta.tau2 import TAU2, tau2_standard_error
 
 __all__ = ["MetaFit", "common_effect", "random_effects"]
 
-TESTS = {"z": "z", "t": "t", "hksj": "hksj", "adhoc": "hksj", "knha": "knha"}
+TESTS = {"z": "z", "t": "t", "kr": "kr", "hksj": "hksj", "adhoc": "hksj", "knha": "knha"}
 PREDICTION = ("test", "z", "t", "riley")
-Moderators = Mapping[str, ArrayLike] | ArrayLike
+Moderators = Mapping[str, ArrayLike | Category] | ArrayLike
 
 
 def random_effects(
@@ -42,10 +43,13 @@ def random_effects(
 ) -> MetaFit:
     """Pool estimates `yi` with sampling variances `vi`, both of shape (k,), on the analysis scale (log HR).
 
-    tau2 : an estimator in TAU2 (DL, DLIT, EB, GENQ, HE, HS, HSk, ML, PM, PMM, REML, SJ, SJIT), or a number.
+    tau2 : an estimator in TAU2 (DL, DLIT, EB, GENQ, GENQM, HE, HS, HSk, ML, PM, PMM, REML, SJ, SJIT), or a number.
     test : "hksj" Hartung-Knapp-Sidik-Jonkman, t with k - p df, its variance factor at least 1 (so never narrower
-        than z; metafor calls it "adhoc"); "knha" the same without that bound; "t"; "z".
-    mods : columns by name, or an array (k, q); an intercept is added unless a constant column is there.
+        than z; metafor calls it "adhoc"); "knha" the same without that bound; "t"; "z"; "kr" Kenward-Roger (REML
+        alone, without moderators): its prediction interval by "t" and "riley" then takes its own df, and one less;
+        "wider" the wider of "knha" and "z".
+    mods : columns by name, or an array (k, q); a column of names is categorical, each level against the first in
+        alphabetical order (another coding: `kmeta.category`); an intercept is added unless a constant column is there.
     weights : any fixed weights of the estimates, shape (k,), instead of 1 / (vi + tau2); the standard error is then
         the sandwich that holds for them.
     pi : reference of the prediction interval: "test" that of the test, "z", "t" with k - p df,
@@ -59,6 +63,16 @@ def random_effects(
     >>> round(fit.effect, 3), [round(limit, 3) for limit in fit.effect_ci], fit.k
     (0.628, [0.274, 1.438], 3)
     """
+    if test == "wider":
+        options: dict[str, Any] = {
+            "mods": mods,
+            "weights": weights,
+            "level": level,
+            "pi": pi,
+            "labels": labels,
+        }
+        both = [random_effects(yi, vi, measure=measure, tau2=tau2, test=t, **options) for t in ("knha", "z")]
+        return max(both, key=lambda fit: fit.ci_high - fit.ci_low)
     y, v = estimates(yi, vi)
     x, terms = design_matrix(mods, len(y))
     return fit_model(
@@ -73,6 +87,7 @@ def random_effects(
         level=level_of(level),
         pi=_option(pi, {name: name for name in PREDICTION}, "pi"),
         labels=labels_of(labels, len(y)),
+        factors=categories_of(mods),
     )
 
 
@@ -109,6 +124,7 @@ def common_effect(
         level=level_of(level),
         pi="test",
         labels=labels_of(labels, len(y)),
+        factors=categories_of(mods),
     )
 
 
@@ -129,7 +145,7 @@ def estimate_tau2(
     estimator = TAU2[tau2]
     if len(y) <= (1 if x is None else x.shape[1]):
         return tau2, 0.0
-    if tau2 == "GENQ":
+    if tau2 in ("GENQ", "GENQM"):
         return tau2, estimator(y, v, x, user)
     return tau2, float(estimator(y, v) if x is None else estimator(y, v, x))
 
@@ -147,6 +163,7 @@ def fit_model(
     level: float,
     pi: str,
     labels: tuple[str, ...],
+    factors: Mapping[str, Category] | None = None,
 ) -> MetaFit:
     k, p = len(y), 1 if x is None else x.shape[1]
     method, between = estimate_tau2(tau2, y, v, x, user)
@@ -162,11 +179,20 @@ def fit_model(
         factor = max(1.0, factor) if test == "hksj" else factor
         vcov = vcov * factor
     df = math.inf if test == "z" else float(df_resid)
+    if test == "kr":
+        if method != "REML" or x is not None or user is not None:
+            raise InputError(
+                "Kenward-Roger intervals are for REML without moderators and user weights", where="test"
+            )
+        adjusted, df = kenward_roger(v, between)
+        vcov = np.array([[adjusted]])
+        if df < 1:
+            warnings += (f"Kenward-Roger: {df:.2g} degrees of freedom, no interval can be trusted",)
     mu, se = float(beta[0]), math.sqrt(float(vcov[0, 0]))
     crit = quantile(level, df)
     half = math.nan
     if x is None and method != "CE" and k >= 3:
-        reference = prediction_df(df, k - p, method, pi)
+        reference = prediction_df(df, df if test == "kr" else k - p, method, pi)
         half = quantile(level, reference) * math.sqrt(se * se + between)
     statistic = mu / se if se > 0 else math.copysign(math.inf, mu) if mu else math.nan
     return MetaFit(
@@ -197,11 +223,28 @@ def fit_model(
         vcov=None if x is None else frozen(vcov),
         sigma2=(between,),
         warnings=warnings,
+        factors=factors or {},
         **_heterogeneity(y, v, x, fixed, between, method, user, level),
         **(
             _moderation(y, v, x, terms, beta, vcov, df, method, between, user, fixed) if x is not None else {}
         ),
     )
+
+
+def kenward_roger(v: Floats, tau2: float) -> tuple[float, float]:
+    """(variance of mu, df) with the error in tau2 by REML accounted for, from its expected information.
+
+    The degrees of freedom are taken at the adjusted variance, as in R's meta.
+    Sources: Kenward & Roger 1997, doi:10.2307/2533558; Partlett & Riley 2017, doi:10.1002/sim.7140.
+
+    >>> [round(number, 4) for number in kenward_roger(np.array([0.04, 0.02, 0.09]), 0.05)]
+    [0.0348, 1.3112]
+    """
+    w = 1 / (v + tau2)
+    first, second, third = float(w.sum()), float(w @ w), float((w * w) @ w)
+    spread = 1 / (0.5 * second - third / first + 0.5 * (second / first) ** 2)
+    adjusted = 1 / first + 2 * spread * (third - second**2 / first) / first**2
+    return adjusted, 2 / (spread * (second * adjusted) ** 2)
 
 
 def _coefficients(

@@ -16,6 +16,7 @@ TEST = {
     "z": "normal (z) interval",
     "t": "t interval",
     "hksj": "Hartung-Knapp-Sidik-Jonkman interval, never narrower than z",
+    "kr": "Kenward-Roger interval",
     "knha": "Hartung-Knapp interval without lower bound",
 }
 

@@ -170,6 +170,22 @@ def generalised_q(yi: Floats, vi: Floats, x: Floats | None = None, weights: Floa
     return _back(sample, (fit.q - fit.trace(sample.v)) / fit.trace())
 
 
+@TAU2.register("GENQM")
+def median_unbiased_generalised_q(
+    yi: Floats, vi: Floats, x: Floats | None = None, weights: Floats | None = None
+) -> float:
+    """The tau2 at which the generalised Q with fixed weights (shape (k,), default 1 / vi) is at its median.
+
+    Source: Jackson 2013, doi:10.1002/jrsm.1081 (the distribution); Viechtbauer 2021, doi:10.4324/9781315119984-11.
+    """
+    from kmeta.methods.meta.generalised_q import Inverted
+
+    sample = Sample(yi, vi, x)
+    return _back(
+        sample, Inverted(sample, 1 / sample.v if weights is None else _aligned(sample, weights)).solve(0.5)
+    )
+
+
 def tau2_standard_error(
     method: str, tau2: float, yi: Floats, vi: Floats, x: Floats | None = None, weights: Floats | None = None
 ) -> float:
@@ -202,7 +218,7 @@ def tau2_standard_error(
     elif method == "HE":
         fit = Weighted(sample, np.ones(k))
         factor = 1 / (k - p)
-    elif method == "GENQ":
+    elif method in ("GENQ", "GENQM"):
         w = 1 / v if weights is None else _aligned(sample, weights)
         fit = Weighted(sample, w)
         factor = 1 / fit.trace()
