@@ -21,6 +21,7 @@ _PUBLIC: dict[str, str] = {
     "effective_sample_size": "kmeta.methods.effects",
     "excess_significance": "kmeta.methods.meta",
     "fail_safe_n": "kmeta.methods.meta",
+    "funnel_contours": "kmeta.methods.meta",
     "henmi_copas": "kmeta.methods.meta",
     "kaplan_meier": "kmeta.methods.survival",
     "limit_meta": "kmeta.methods.meta",

@@ -331,3 +331,18 @@ META = {
 def test_tables_against_meta(method):
     found = km.regtest_2x2(*BCG, method=method)
     assert (found.statistic, found.p_value) == pytest.approx(META[method], rel=1e-6)
+
+
+def test_contours_are_where_the_test_says_so():
+    fit = km.common_effect(Y, V, measure="GEN")
+    found = km.funnel_contours(fit, levels=[0.99, 0.95], reference=0.1)
+    assert found.levels == (0.95, 0.99)
+    for y, v, p, zone in zip(Y, V, found.p_values, found.zone_of, strict=True):
+        assert p == pytest.approx(2 * norm.sf(abs(y - 0.1) / math.sqrt(v)))
+        assert zone == int(p < 0.05) + int(p < 0.01)
+    assert found.zones[0, -1] == pytest.approx(1.959963984540054 * math.sqrt(V.max()))
+    assert (found.low[0], found.high[0]) == (fit.mu, fit.mu)
+    assert len(found.rows()) == 101
+    for options in ({"levels": []}, {"levels": [2]}, {"points": 1}, {"reference": math.nan}):
+        with pytest.raises(InputError):
+            km.funnel_contours(fit, **options)

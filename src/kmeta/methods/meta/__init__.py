@@ -8,6 +8,7 @@ from kmeta.methods.meta.doi_plot import DoiPlot, doi_plot
 from kmeta.methods.meta.excess_significance import ExcessSignificance, excess_significance
 from kmeta.methods.meta.fail_safe import FailSafeN, fail_safe_n
 from kmeta.methods.meta.fit import MetaFit, Prediction
+from kmeta.methods.meta.funnel_contours import FunnelContours, funnel_contours
 from kmeta.methods.meta.henmi_copas import HenmiCopas, henmi_copas
 from kmeta.methods.meta.limit_meta import LimitMeta, limit_meta
 from kmeta.methods.meta.multilevel import multilevel
@@ -30,6 +31,7 @@ __all__ = [
     "DoiPlot",
     "ExcessSignificance",
     "FailSafeN",
+    "FunnelContours",
     "HenmiCopas",
     "LimitMeta",
     "MetaFit",
@@ -48,6 +50,7 @@ __all__ = [
     "doi_plot",
     "excess_significance",
     "fail_safe_n",
+    "funnel_contours",
     "henmi_copas",
     "limit_meta",
     "multilevel",
