@@ -109,6 +109,7 @@ def fail_safe_n(
         *([] if target is None else [f"target = {target!r}"]),
     ]
     options += [f'method = "{tau2}"'] if kind == "General" else []
+    options += ["weighted = TRUE"] if kind == "Orwin" else []
     warnings = () if values["n"] < MOST else (f"the number is {MOST} or more",)
     return FailSafeN(
         kind=kind,
