@@ -136,7 +136,7 @@ def cmd_lock(_rest: list[str]) -> None:
     for name, groups in LOCK_GROUPS.items():
         chosen = [word for group in groups for word in ("--group", group)]
         run(uv, "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-annotate", "--no-header",
-            "--no-emit-index-url", "--only-binary", ":all:", "-p", "3.11", "pyproject.toml", *chosen,
+            "--only-binary", ":all:", "-p", "3.11", "pyproject.toml", *chosen,
             "-o", REQUIREMENTS[name])
 
 

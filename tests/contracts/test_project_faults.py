@@ -1,4 +1,4 @@
-"""Each write, fsync, rename and commit failing once, each in turn: the old state or the new, never a mixture."""
+"""Each write, fsync, rename and commit failing once (or Ctrl-C there): the old state or the new, never a mixture."""
 
 import errno
 import os
@@ -53,7 +53,9 @@ class Shim:
     def step(self, what):
         self.count += 1
         if self.count == self.fail_at:
-            code = list(SQLITE)[self.count % len(SQLITE)]
+            code = [*SQLITE, None][self.count % 4]
+            if code is None:
+                raise KeyboardInterrupt
             if what != "sql":
                 raise OSError(code, os.strerror(code), str(what))
             refused = sqlite3.OperationalError("as SQLite says it")
@@ -198,6 +200,8 @@ def test_old_or_new_never_mixed(job, shim, start, place):
             job(here)
         except (ReviewError, OSError) as error:
             failed = error
+        except KeyboardInterrupt:
+            pass
         shim.fail_at = None
         after = {child.name: tree(child) for child in here.iterdir() if not child.name.startswith(NOISE)}
         for name in old.keys() | new.keys():

@@ -389,7 +389,7 @@ def test_a_column_of_its_own_decides_over_the_words():
         ("Own paper", "Table 2", "review table; median follow-up 26 months", True),
         ("Own paper", "results table in the abstract", "review table", False),
         ("Own paper", "Table 2", "review table (arm A) and abstract read", False),
-        ("Own paper, as reported in a later abstract", "abstract", "", True),
+        ("Own paper, as reported in a later abstract", "abstract", "", False),
         ("Own paper", "news", "", True),
         ("Own paper", "abstract", "review table", False),
     ],

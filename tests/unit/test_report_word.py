@@ -156,3 +156,27 @@ def test_python_docx_opens_it(packed):
     document = docx.Document(io.BytesIO(packed))
     assert document.core_properties.author == "kmeta"
     assert [s.name for s in document.styles if s.name in ("Table text", "Table head", "Table note")]
+
+
+def test_a_figure_with_hostile_words_breaks_neither_word_nor_html():
+    figure = EXAMPLE["StandIn"](title="a\x00<b>", alt='"\x0b\ufffe & <script>')
+    files = render(EXAMPLE["contents"](), {"odd": figure})
+    whole = etree.fromstring(zipfile.ZipFile(io.BytesIO(files["report.docx"])).read("word/document.xml"))
+    assert next(whole.iter(f"{WP}docPr")).get("descr") == '"\ufffd\ufffd & <script>'
+    assert b"\x0b" not in files["report.html"]
+    assert b"<script" not in files["report.html"]
+
+
+def test_a_figure_higher_than_a_page_comes_in_its_parts_or_is_made_to_fit():
+    tall = EXAMPLE["StandIn"](height_mm=400.0, alt="whole")
+
+    class InParts(EXAMPLE["StandIn"]):
+        pages = (EXAMPLE["StandIn"](alt="one"), EXAMPLE["StandIn"](alt="two"))
+
+    files = render(EXAMPLE["contents"](), {"tall": tall, "cut": InParts(height_mm=400.0)})
+    whole = etree.fromstring(zipfile.ZipFile(io.BytesIO(files["report.docx"])).read("word/document.xml"))
+    sizes = {i.find(f"{WP}docPr").get("descr"): i.find(f"{WP}extent") for i in whole.iter(f"{WP}inline")}
+    assert set(sizes) == {"whole", "one", "two"}
+    assert int(sizes["whole"].get("cy")) <= 234 * EMU_PER_MM
+    assert int(sizes["one"].get("cx")) == 174 * EMU_PER_MM
+    assert files["report.html"].count(b"<svg") == 3

@@ -52,7 +52,10 @@ def amend(
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Record review.toml as it stands: as an amendment of the protocol, with your name and the reason."""
+    """Record an edited review.toml, with the reason.
+
+    The protocol as it stands becomes an amendment in the history, with your name.
+    """
     from kmeta.project import Project
 
     with Project.open(project) as review:
@@ -75,7 +78,10 @@ def archive(
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Write the whole review as text that can be read, compared, deposited and put under git."""
+    """Write the whole review as readable text.
+
+    It can be compared, deposited and put under git; `kmeta restore` gives back an equal review.
+    """
     from kmeta.project import Project
     from kmeta.project import archive as write
 
@@ -94,7 +100,7 @@ def restore(
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Make a review of an archive, after verifying all of it."""
+    """Make a review of an archive, all verified."""
     from kmeta.project import restore as read
     from kmeta.project import verify_archive
 
@@ -116,7 +122,10 @@ def merge(
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Unite this copy with another that was worked on apart; the other is only read."""
+    """Unite this copy with one worked on apart.
+
+    The result is the union of what both did; the other copy is only read.
+    """
     from kmeta.project import Project
     from kmeta.project import merge as unite
 
@@ -140,7 +149,10 @@ def backup(
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Copy the review as it stands, while others may work in it; the copy is a review itself."""
+    """Copy the review while others work in it.
+
+    The copy is a review itself.
+    """
     from kmeta.project import Project
     from kmeta.project import backup as copy
 

@@ -23,9 +23,8 @@ Workers = Annotated[
 
 def add(app: typer.Typer) -> None:
     """Register this module's commands on `app`."""
-    for command in (demo, status, check, analyse, run):
-        app.command(no_args_is_help=False)(guarded(command))
-    app.command("import")(guarded(import_))
+    for command in (demo, import_, status, check, analyse, run):
+        app.command(command.__name__.rstrip("_"))(guarded(command))
 
 
 def demo(
@@ -36,7 +35,7 @@ def demo(
     workers: Workers = None,
     json_: Json = False,
 ) -> None:
-    """Put the example review into FOLDER, run everything, and open it."""
+    """Put the example review into FOLDER, run it, open it."""
     from kmeta.steps.example import open_example
     from kmeta.steps.write import run as run_all
 
@@ -56,7 +55,7 @@ def demo(
     if serve or (serve is None and interactive):
         from kmeta.cli.serve_command import serve as serve_project
 
-        serve_project(folder)
+        serve_project(folder, port=0)  # any free port: the demo never fails for a taken one
 
 
 def import_(
@@ -72,7 +71,11 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check, save nothing.")] = False,
     json_: Json = False,
 ) -> None:
-    """Read studies, arms, survival, comparisons, overlaps, criteria and records from CSV."""
+    """Read evidence and records from CSV files.
+
+    Studies, arms, survival, comparisons, overlaps, published results, decision criteria and records; each file is
+    recognised by its header. Every problem of every file is reported at once, and then nothing is saved.
+    """
     from kmeta.project import Project
     from kmeta.project.inputs import read_inputs
     from kmeta.steps.importing import import_files
@@ -92,7 +95,7 @@ def import_(
 
 
 def status(project: ProjectDir = Path(), json_: Json = False) -> None:
-    """What the review holds, what waits, and what to do next."""
+    """Say what the review holds and what to do next."""
     from kmeta.project import Project
     from kmeta.steps.status import status as status_of
 
@@ -119,7 +122,10 @@ def check(
     ),
     json_: Json = False,
 ) -> None:
-    """Check the data, the history and the files. Exit code 1 when the project itself is damaged."""
+    """Check the evidence, the history and the files.
+
+    Exit code 1 when the project itself is damaged, or with --strict when the evidence has an error.
+    """
     from kmeta.project import Project
     from kmeta.steps.status import check as check_all
 
@@ -141,7 +147,7 @@ def analyse(
     project: ProjectDir = Path(),
     json_: Json = False,
 ) -> None:
-    """Pool what review.toml plans and print the results."""
+    """Pool what review.toml plans; print the results."""
     from kmeta.core.errors import InputError
     from kmeta.project import Project
     from kmeta.steps.review import contents
@@ -162,7 +168,11 @@ def analyse(
 
 
 def run(project: ProjectDir = Path(), workers: Workers = None, json_: Json = False) -> None:
-    """All derived steps: checks, analyses, comparison, strategy, figures, report."""
+    """Run all derived steps, up to the report.
+
+    Checks, analyses, the comparison with an earlier review, the strategy table, figures, report. The same review
+    gives the same bytes. An edited review.toml is recorded in the history first.
+    """
     from kmeta.project import Project
     from kmeta.steps.write import run as run_all
 

@@ -23,7 +23,10 @@ def serve(
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the browser.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the address as JSON.")] = False,
 ) -> None:
-    """Show the review in a browser, read-only, on this computer alone; Ctrl-C stops it."""
+    """Show the review in a browser, read-only.
+
+    On this computer alone; Ctrl-C stops it.
+    """
     import sys
 
     def announce(address: str) -> None:

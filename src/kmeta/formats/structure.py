@@ -38,8 +38,9 @@ from kmeta.review.vocabulary import meanings, normalised
 
 _WHOLE = {"all", "any", "overall", "total", "whole", "both"}
 _SECONDARY = re.compile(
-    r"\b(?:news|press release|scorecard|as (?:reported|cited|printed) (?:in|at|by)|summary of|citation report|"
-    r"treatment recommendations|guideline)\b"
+    r"\b(?:news|press release|scorecard|summary of|citation report|treatment recommendations|guideline"
+    # ... but what a study's own abstract reports is first hand
+    r"|as (?:reported|cited|printed) (?:in|at|by)(?! (?:\w+ ){0,4}abstract))\b"
 )
 _SECONDARY_PLACE = re.compile(r"\b(?:news|summary|press release|scorecard|text update)\b")
 _TABLE = re.compile(r"\b(?:table|tab|section|figure|fig)\b")

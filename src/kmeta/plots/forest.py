@@ -185,7 +185,7 @@ class _Parts:
             cells = {"study": plain(f"{100 * fit.level:g}% prediction interval", size), "effect": limits}
             # The density is drawn on the analysis scale, which the axis shows for ratios alone.
             density = predictive_density(fit) if self.ratio and not self.narrow else None
-            rows.append(PredictionRow(cells, *pi, "pooled", density, 2.0))
+            rows.append(PredictionRow(cells, pi[0], pi[1], "pooled", density, 2.0))
         lines = [heterogeneity(fit, full=True), overall_test(fit) if self._null() is not None else ""]
         if fit.k > 1:
             shown = [note(text, self.type.note) for text in lines if text]

@@ -54,6 +54,8 @@ Key = tuple[str, str]
 MANY, HALVES = 25, 40
 HALVES_FROM_MM = 165.0
 NARROW_MM = 100.0
+# A longer name would not fit beside the null line: the general word stands instead.
+LONGEST_FAVOURED = 14
 SQUARE, LEAST_SQUARE, NOT_POOLED_SQUARE = 0.86, 1.4, 2.7
 
 
@@ -149,8 +151,12 @@ class _Parts:
         tail += [self._apart(title, lines) for title, lines in self.apart]
         remarks = {pool.remark for pool in self.inside}
         if whole is None and self.whole and self.whole.remark and self.whole.remark not in remarks:
-            rows = [SpaceRow(2), WordsRow([self._remark(self.whole.remark)], indent=2.0), SpaceRow(4)]
-            whole = Block(list(rows))
+            rows: list[Any] = [
+                SpaceRow(2),
+                WordsRow([self._remark(self.whole.remark)], indent=2.0),
+                SpaceRow(4),
+            ]
+            whole = Block(rows)
         fit = self.whole.fit if self.whole else None
         left, right, drop = self._columns()
         return Forest(
@@ -342,8 +348,8 @@ def _favours(synthesis: Synthesis, lines: Sequence[Line]) -> tuple[str, str]:
     right = second.pop() if len(second) == 1 else ""
     del synthesis
     return (
-        f"Favours {left if 0 < len(left) <= 24 else 'treatment'}",
-        f"Favours {right if 0 < len(right) <= 24 else 'control'}",
+        f"Favours {left if 0 < len(left) <= LONGEST_FAVOURED else 'treatment'}",
+        f"Favours {right if 0 < len(right) <= LONGEST_FAVOURED else 'control'}",
     )
 
 

@@ -324,12 +324,12 @@ class WordsRow:
         """The lines, each over a white patch where the grid would cross it."""
         indent = panel.columns.type.indent if self.indent is None else self.indent
         pitch = NOTE_PITCH * panel.columns.type.note / 6.5
-        for i, line in enumerate(self._wrapped(panel)):
-            y = top + self.before + pitch * i
-            x = panel.x0 + indent
-            if x + width(line) > panel.left - 3:
-                panel.drawing.box(panel.left - 4, y, panel.right + 4, y + pitch, "paper", layer=PATCH)
-            panel.drawing.centred(x, y + pitch / 2, line)
+        lines, x, first = self._wrapped(panel), panel.x0 + indent, top + self.before
+        if any(x + width(line) > panel.left - 3 for line in lines):
+            bottom = first + pitch * len(lines)
+            panel.drawing.box(panel.left - 4, first, panel.right + 4, bottom, "paper", layer=PATCH)
+        for i, line in enumerate(lines):
+            panel.drawing.centred(x, first + pitch * (i + 0.5), line)
 
 
 @dataclass(slots=True)

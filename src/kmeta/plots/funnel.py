@@ -66,7 +66,7 @@ class _Plot:
     def __init__(self, fit: MetaFit, content: float) -> None:
         self.fit, self.content, self.drawing = fit, content, Drawing()
         self.ratio = fit.measure in RATIO_TITLES
-        self.se = [float(v) ** 0.5 for v in fit.vi]
+        self.se = [math.sqrt(float(v)) for v in fit.vi]
         self.values = [fit.on_scale(float(y)) if self.ratio else float(y) for y in fit.yi]
         deepest = max(self.se)
         step = nice_step(deepest, 4)
@@ -87,7 +87,7 @@ class _Plot:
         return self.left + min(1.0, max(0.0, share)) * (self.right - self.left)
 
     def y(self, se: float) -> float:
-        return self.top + se / self.deep * HEIGHT
+        return float(self.top + se / self.deep * HEIGHT)
 
     def _at(self, value: float) -> float:
         """Share of a value of the analysis scale."""

@@ -35,6 +35,7 @@ from kmeta.plots.words import counted, note_from_outside, ratio_interval, senten
 HEIGHT, LEFT, LEFT_WITHOUT_NAMES, TOP = 160.0, 46.0, 34.0, 8.0
 LABEL_ROOM, LABEL_GAP, LABEL_PITCH = 46.0, 7.0, 19.0
 CURVE, BAND, CENSOR = 1.4, 0.12, 4.4
+LONGEST_LEADER, SAMPLE = 70.0, 12.0
 ROW, BLOCK = 9.5, 9.9
 NARROW_MM = 100.0
 
@@ -294,10 +295,17 @@ class _Plot:
         for i, y in zip(order, placed, strict=True):
             name = wrap(plain(self.curves[i].label, BODY, "bold", self.roles[i]), self.label_room, 1)[0]
             self.drawing.centred(x, y, name)
-            events = wrap(plain(_events(self.curves[i]), NOTE, colour="secondary"), self.label_room, 1)[0]
-            self.drawing.centred(x, y + 8.4, events)
             start = (min(ends[i][0] + 1.0, self.right + 1), ends[i][1])
-            self.drawing.line([start, (x - 1.8, y + 3.5)], self.roles[i], 0.5)
+            # A leader from far away would cross the other curves: a sample of the line stands for it.
+            far = x - start[0] > LONGEST_LEADER
+            if far:
+                dash = DASHES[self.roles[i]]
+                self.drawing.line([(x, y + 8.4), (x + SAMPLE, y + 8.4)], self.roles[i], CURVE, dash=dash)
+            else:
+                self.drawing.line([start, (x - 1.8, y + 3.5)], self.roles[i], 0.5)
+            indent = SAMPLE + 3 if far else 0.0
+            words = plain(_events(self.curves[i]), NOTE, colour="secondary")
+            self.drawing.centred(x + indent, y + 8.4, wrap(words, self.label_room - indent, 1)[0])
 
     def _block_box(self, lines: Sequence[tuple[str, str]], place: str) -> Box:
         wide = max((measure(text, BODY) for text, _ in lines), default=0.0)
@@ -335,7 +343,7 @@ class _Plot:
                 self.drawing.text(self.left + 6, y, text, colour=colour)
             else:
                 first = self.top - BLOCK * len(lines) - 3 if place == "above" else self.top
-                room = self.content if place == "above" else self.right - self.left
+                room = self.right - (MARGIN if place == "above" else self.left)
                 line = wrap(plain(text, BODY, colour=colour), room, 1)[0]
                 self.drawing.centred(self.right, first + 5.4 + BLOCK * i, line, "end")
 
@@ -365,7 +373,7 @@ class _Plot:
             self.drawing.text(MARGIN, y, self.curves[i].label, size=AXIS, colour=self.roles[i])
         else:
             dash = DASHES[self.roles[i]]
-            self.drawing.line([(MARGIN, y), (MARGIN + 12, y)], self.roles[i], CURVE, dash=dash)
+            self.drawing.line([(MARGIN, y), (MARGIN + SAMPLE, y)], self.roles[i], CURVE, dash=dash)
 
 
 def _events(curve: SurvivalCurve) -> str:

@@ -19,6 +19,9 @@ from kmeta.review.flow import Box, Count, Flow
 STRIP, STRIP_GAP, SIDE_GAP, OTHER_GAP, ROW_GAP = 16.0, 10.0, 16.0, 18.0, 14.0
 PAD, INDENT, PITCH = 6.0, 6.0, 9.6
 MOST_REASONS = 3
+# Longer words are cut like any unbroken text; ordinary ones are not.
+LONGEST_WORD = 20
+SHORTENED = "The parts of some boxes have no room here: see the table"
 # (key in the databases column, key of the box beside it, keys in the other-methods column, phase)
 ROWS = (
     ("identified", "removed", ("other_identified",), "Identification"),
@@ -71,6 +74,7 @@ class _Chart:
     def __init__(self, flow: Flow, content: float) -> None:
         self.flow, self.drawing, self.content = flow, Drawing(), content
         self.boxes = {box.key: box for box in flow.boxes}
+        self.shortened = False
         for box in flow.boxes:
             _check(box)
         self.other = any(key in self.boxes for _, _, keys, _ in ROWS for key in keys)
@@ -135,7 +139,7 @@ class _Chart:
         if box is None:
             return None
         room = self.widths[column] - 2 * PAD
-        details = [self._detail(part, room) for part in shown_parts(box)]
+        details = self._details(shown_parts(box), room)
         return _Cell(wrap(_head(box.title, box.n), room), details)
 
     def _other_cell(self, keys: Sequence[str]) -> _Cell | None:
@@ -145,11 +149,20 @@ class _Chart:
         cell = _Cell()
         if first:
             cell.head = wrap(_head(first.title, first.n), room)
-            cell.details = [self._detail(part, room) for part in shown_parts(first)]
+            cell.details = self._details(shown_parts(first), room)
         for key in keys[1:]:
             if box := self.boxes.get(key):
-                cell.details.append(self._detail(Count(label=box.title, n=box.n), room))
+                cell.details += self._details([Count(label=box.title, n=box.n)], room)
         return cell
+
+    def _details(self, parts: Sequence[Count], room: float) -> list[tuple[list[Runs], str]]:
+        """The parts of a box; none where the box is too narrow for their words, and a note says so."""
+        left = room - INDENT - max((measure(count(part.n), AXIS) for part in parts), default=0.0) - 6
+        words = [word for part in parts for word in part.label.split() if len(word) <= LONGEST_WORD]
+        if any(measure(word, AXIS) > left for word in words):
+            self.shortened = True
+            return []
+        return [self._detail(part, room) for part in parts]
 
     def _detail(self, part: Count, room: float) -> tuple[list[Runs], str]:
         number = count(part.n)
@@ -209,7 +222,7 @@ class _Chart:
         y = self.y
         lines = [
             line
-            for text in self.flow.not_known
+            for text in [*self.flow.not_known, *([SHORTENED] if self.shortened else [])]
             for line in wrap(note_from_outside(full_stop(text), NOTE), self.content)
         ]
         for i, line in enumerate(lines):
@@ -250,7 +263,8 @@ def _alt(flow: Flow) -> str:
     if not main:
         first = "Flow diagram of the review"
     second = f"{count(flow.n_studies)} studies in {count(flow.n_reports)} reports are included"
-    third = f"{len(flow.not_known)} of its counts are not known" if flow.not_known else ""
+    unknown = len(flow.not_known)
+    third = f"{unknown} {'thing is' if unknown == 1 else 'things are'} not known about it" if unknown else ""
     return sentences(first, second, third)
 
 

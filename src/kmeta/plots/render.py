@@ -140,7 +140,7 @@ def write_png(
 
     scale = dpi / 72
     pixels = round(width * scale), round(height * scale)
-    renderer = RendererAgg(*pixels, dpi)
+    renderer: Any = RendererAgg(*pixels, dpi)  # type: ignore[no-untyped-call]
     paper = Shape(((0, 0), (width + 1, 0), (width + 1, height + 1), (0, height + 1)), "paper")
     _Replay(renderer, palette, pixels[1] / scale, scale).paint((paper, *items))
     image = Image.fromarray(np.ascontiguousarray(np.asarray(renderer.buffer_rgba())[:, :, :3]))
@@ -168,7 +168,12 @@ def write_pdf(
 
     out = io.BytesIO()
     metadata = {"Title": title, "Creator": None, "Producer": None, "CreationDate": None}
-    settings = {"pdf.fonttype": 42, "pdf.compression": 6, "pdf.use14corefonts": False, "text.usetex": False}
+    settings: Any = {
+        "pdf.fonttype": 42,
+        "pdf.compression": 6,
+        "pdf.use14corefonts": False,
+        "text.usetex": False,
+    }
     with _PDF, mpl.rc_context(settings), PdfPages(out, metadata=metadata) as pdf:
         for items, width, height in pages:
             canvas = Canvas(figsize=(width / 72, height / 72), facecolor="none", layout=None)

@@ -31,7 +31,7 @@ NOTE_TEXT = (
     " rated. Criteria, comparisons and gaps are shortened here: the table holds all of them, with their sources."
 )
 # (head, share of the width) in the order in which they stand
-COLUMNS = (
+COLUMNS: tuple[tuple[str, float], ...] = (
     ("Patient", 0.23),
     ("Strategy", 0.19),
     ("Rests on", 0.14),

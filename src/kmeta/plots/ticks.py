@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MAX_LABELS = 6
-# A window wider than this shows nothing of its middle; what lies outside becomes an arrowhead.
-WIDEST = 1e8
+# Further than this from the null value nothing is shown in place: it becomes an arrowhead at the end.
+WIDEST = 1e6
 SHARE_OF_LIMITS = 0.8
 
 
@@ -77,7 +77,7 @@ def _candidates(low: float, high: float, null: float, max_labels: int) -> tuple[
         return [2.0**n for n in range(first, last + 1)], [1, 2, 3, 4]
     first, last = math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1
     decades = [float(f"{digit}e{n}") for n in range(first, last + 1) for digit in (1, 3)]
-    return decades, [1, 2, 4, 6, 8]
+    return decades, [1, 2, 4, 6, 8, 12]
 
 
 def log_axis(
@@ -99,10 +99,9 @@ def log_axis(
     (0.125, 0.25, 0.5, 1.0, 2.0)
     """
     must = [*_usable(estimates), *_usable(pooled), null]
-    centre = sorted(must)[len(must) // 2]
-    must = [v for v in must if centre / WIDEST**0.5 <= v <= centre * WIDEST**0.5] + [null]
+    must = [v for v in must if null / WIDEST <= v <= null * WIDEST]
     need = (min(must), max(must))
-    edges = [v for v in _usable(limits) if need[0] / WIDEST**0.5 <= v <= need[1] * WIDEST**0.5]
+    edges = [v for v in _usable(limits) if null / WIDEST <= v <= null * WIDEST]
     low, high = _narrowest(need, edges, SHARE_OF_LIMITS)
     candidates, strides = _candidates(low, high, null, max_labels)
     low_at = _at_or_below(candidates, min(low, _beside(candidates, null, -1)))
@@ -148,12 +147,16 @@ def linear_axis(values: Iterable[float], *, most: int = 5, hold: Iterable[float]
     """
     known = [v for v in (*values, *hold) if math.isfinite(v)] or [0.0, 1.0]
     low, high = min(known), max(known)
-    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-9):
-        pad = abs(low) / 2 or 1.0
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-90):
+        pad = abs(low) / 2 if abs(low) > 1e-90 else 1.0
         low, high = low - pad, high + pad
     step = nice_step(high - low, most)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    ticks = tuple(round(n * step, 12) + 0.0 for n in range(first, last + 1))
+    if last - first > most:
+        step = nice_step((last - first) * step, most)
+        first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    digits = 6 - math.floor(math.log10(step))
+    ticks = tuple(round(n * step, digits) + 0.0 for n in range(first, last + 1))
     return Axis(ticks[0], ticks[-1], ticks)
 
 
@@ -171,4 +174,4 @@ def time_axis(last: float) -> Axis:
     steps = (0.25, 0.5, 1, 3, 6, 12, 24, 36, 60, 120)
     step = next((s for s in steps if last / s <= 10), nice_step(last, 10))
     count = max(1, math.ceil(last / step - 1e-9))
-    return Axis(0.0, count * step, tuple(step * n for n in range(count + 1)))
+    return Axis(0.0, float(count * step), tuple(float(step * n) for n in range(count + 1)))

@@ -63,8 +63,8 @@ def typographic(text: str) -> str:
 
 def capital(text: str) -> str:
     """With a capital first letter where the first word has none ("mTOR inhibitor" keeps its own)."""
-    first = text.split(" ", 1)[0]
-    return text[:1].upper() + text[1:] if first.islower() and first.replace("-", "").isalpha() else text
+    first = text.split(" ", 1)[0].strip(",;:()").replace("-", "").replace("/", "")
+    return text[:1].upper() + text[1:] if first.islower() and first.isalpha() else text
 
 
 def first_sentence(text: str) -> str:

@@ -7,6 +7,7 @@ against its hash, each file against the manifest, each view against what the act
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -86,7 +87,7 @@ def archive(project: Project, folder: Path | str, *, dry_run: bool = False) -> l
         for digest in content.blobs:
             disk.write_tree(made, {f"{FILES}/{digest}": project.read_file(digest)})
         # The lock alone: two archives of one project are put in place one after the other.
-        with project.store.writing():
+        with contextlib.nullcontext() if project.store.read_only else project.store.writing():
             _rescue(folder)
             disk.clear_old(folder, OWNED)
             _put_in_place(made, folder)
@@ -256,26 +257,28 @@ def _manifest(folder: Path) -> dict[str, Any]:
         )
     try:
         manifest = json.loads(disk.read_file(path, MAX_MANIFEST))
-        if manifest["format"] != FORMAT:
-            raise ValueError
-        version = manifest["version"]
-        shaped = (
-            isinstance(version, int)
-            and all(isinstance(name, str) for key in ("roots", "heads") for name in manifest[key])
-            and all(isinstance(part, str) for pair in manifest["files"].items() for part in pair)
-            and isinstance(manifest["views"], str)
-        )
+        ours = manifest["format"] == FORMAT and isinstance(manifest["version"], int)
+        newer = ours and manifest["version"] > VERSION
+        shaped = ours and (newer or _shaped(manifest))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        shaped, version = False, 0
-    if version > VERSION:
+        newer = shaped = False
+    if newer:
         raise ProjectError(
-            f"was written by a newer kmeta (archive format {version}; this kmeta reads up to {VERSION})",
+            f"was written by a newer kmeta (archive format {manifest['version']}; this kmeta reads up to {VERSION})",
             where=str(path),
             hint="update kmeta (pip install --upgrade kmeta)",
         )
     if not shaped:
         raise FormatError("is not the manifest of an archive", where=str(path), hint="take it from git again")
     return dict(manifest)
+
+
+def _shaped(manifest: dict[str, Any]) -> bool:
+    return (
+        all(isinstance(name, str) for key in ("roots", "heads") for name in manifest[key])
+        and all(isinstance(part, str) for pair in manifest["files"].items() for part in pair)
+        and isinstance(manifest["views"], str)
+    )
 
 
 def _walk(folder: Path) -> Iterator[str]:

@@ -23,6 +23,7 @@ from kmeta.core.errors import InputError, ProjectError, StoreError
 # Names of things being made; one left by a killed process is never read.
 SCRATCH = ".kmeta-"
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_MAKING = re.compile(re.escape(SCRATCH) + r"(.+)-[0-9a-f]{16}")
 _ASIDE = ".old"
 _DAY = 86_400
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]')
@@ -39,7 +40,8 @@ def told(path: Path, doing: str) -> Iterator[None]:
 
 def refused(error: OSError, path: Path, doing: str) -> StoreError:
     """The StoreError of an OSError."""
-    where = str(getattr(error, "filename", None) or path)
+    # Where it was to be, not where it was in the making.
+    where = _MAKING.sub(r"\1", str(getattr(error, "filename", None) or path))
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         return StoreError(
             f"the disk is full while {doing}",
@@ -161,6 +163,11 @@ def recover(target: Path) -> None:
             os.replace(aside, target)  # noqa: PTH105
             fsync_folder(target.parent)
         return
+
+
+def writable(folder: Path) -> bool:
+    """Whether this process may make files in the folder."""
+    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def fsync_folder(folder: Path) -> None:

@@ -94,7 +94,9 @@ class Project:
         Raises ProjectError (no project there, or one of a newer kmeta) and StoreError (locked, damaged, forbidden).
         """
         root = Path(root)
-        if not (root / DATABASE).is_file():
+        with disk.told(root, "opening the project"):
+            there = (root / DATABASE).is_file()
+        if not there:
             raise no_project(root)
         return cls(root, Store.open(root / DATABASE))
 
@@ -119,6 +121,12 @@ class Project:
     def protocol_text(self) -> str:
         """`review.toml` as it stands in the folder, edits that are not yet recorded included."""
         path = self.root / PROTOCOL_FILE
+        if not path.exists():
+            raise ProjectError(
+                "the protocol is missing",
+                where=str(path),
+                hint="put it back: `kmeta history --kind protocol --json` holds the recorded text",
+            )
         try:
             return disk.read_file(path, MAX_PROTOCOL).decode()
         except UnicodeDecodeError as error:

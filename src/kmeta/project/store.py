@@ -71,8 +71,7 @@ class Store:
     def open(cls, path: Path) -> Store:
         """An existing database, brought to the current version (a copy of the old one is kept beside it)."""
         _look(path)
-        # In a folder that cannot be written, SQLite could not make its side files: read the file as it stands.
-        read_only = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+        read_only = _only_read(path)
         store = cls(path, _engine(path, read_only=read_only), read_only=read_only)
         try:
             store._accept()
@@ -86,7 +85,7 @@ class Store:
     def snapshot(cls, path: Path) -> Iterator[Store]:
         """A copy of a database elsewhere, upgraded if need be, to read; the original is not touched."""
         _look(path)
-        read_only = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+        read_only = _only_read(path)
         original = cls(path, _engine(path, read_only=read_only), read_only=read_only)
         with _temporary() as folder:
             copy = folder / path.name
@@ -413,6 +412,11 @@ def _engine(path: Path, *, read_only: bool = False) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
+
+
+def _only_read(path: Path) -> bool:
+    """In a folder that cannot be written SQLite could not make its side files: the file is read as it stands."""
+    return not disk.writable(path.parent) and not path.with_name(path.name + "-wal").exists()
 
 
 def _look(path: Path) -> None:

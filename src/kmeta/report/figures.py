@@ -12,6 +12,7 @@ from typing import Protocol
 from xml.etree import ElementTree
 
 from kmeta.core.errors import InputError
+from kmeta.report.document import clean
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _URL = re.compile(r"url\(\s*['\"]?#([^)'\"]+)['\"]?\s*\)")
@@ -107,7 +108,7 @@ def inline_svg(svg: str, *, key: str, title: str, alt: str) -> str:
     root.set("aria-labelledby", f"{key}-title {key}-desc")
     for place, (name, words) in enumerate((("title", title), ("desc", alt))):
         told = ElementTree.Element(name, {"id": f"{key}-{name}"})
-        told.text = words
+        told.text = clean(words)
         root.insert(place, told)
     return ElementTree.tostring(root, encoding="unicode")
 

@@ -132,4 +132,5 @@ class _Writer:
     def width(self, block: Picture) -> str:
         """One of the widths the style sheet knows: style attributes are refused by the content policy."""
         mm = self.figures[block.name].width_mm
-        return "narrow" if mm <= 90 else "middle" if mm <= 120 else "full"
+        width = "narrow" if mm <= 90 else "middle" if mm <= 120 else "full"
+        return f"{width} parts" if len(pages_of(self.figures[block.name])) > 1 else width

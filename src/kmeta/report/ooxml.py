@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from xml.sax.saxutils import escape, quoteattr
 
-from kmeta.report.document import Run, Runs
+from kmeta.report.document import Run, Runs, clean
 
 NAMESPACES = (
     'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" '
@@ -131,7 +131,7 @@ def drawing(
 ) -> str:
     """A picture in the line: the PNG of relationship `png`, and the SVG of `svg` for those who can show it."""
     size = f'cx="{round(width_mm * EMU_PER_MM)}" cy="{round(height_mm * EMU_PER_MM)}"'
-    told = f"name={quoteattr(name)} descr={quoteattr(alt)}"
+    told = f"name={quoteattr(clean(name))} descr={quoteattr(clean(alt))}"
     return (
         f'<w:r><w:drawing><wp:inline distT="0" distB="0" distL="0" distR="0"><wp:extent {size}/>'
         f'<wp:docPr id="{number}" {told}/>'

@@ -149,7 +149,8 @@ def _sensitivity_row(draft: Draft, scale: Scale, at: str, label: str, reason: st
     number = runs(values.run(f"{at}/effect", scale.form)) if fitted else runs(MISSING)
     limits = runs(values.interval(at, scale.form)) if fitted else runs(MISSING)
     size = (runs(values.run(f"{at}/k")), runs(values.run(f"{at}/n_patients")))
-    return Row((runs(quote(label)), *size, number, limits, runs(quote(reason))))
+    told = (runs(quote(words.capital(label))), *size, number, limits, runs(quote(words.capital(reason))))
+    return Row(told)
 
 
 def rows_table(draft: Draft, synthesis: Synthesis) -> Table | None:

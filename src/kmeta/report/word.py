@@ -30,6 +30,7 @@ from kmeta.report.figures import FigureLike, pages_of
 
 # The PNG is for word processors that cannot show the SVG.
 FALLBACK_DPI = 200
+HIGHEST_MM = 234.0
 STYLES = {"body": "Normal", "lead": "Lead", "note": "Note"}
 _BAND = '<w:shd w:val="clear" w:color="auto" w:fill="F2F4F6"/>'
 _HEAD_RULE = '<w:tcBorders><w:bottom w:val="single" w:sz="6" w:space="0" w:color="1A1A1A"/></w:tcBorders>'
@@ -187,13 +188,15 @@ class _Writer:
     def _picture(self, block: Picture) -> None:
         for i, page in enumerate(pages_of(self.figures[block.name])):
             name = f"{block.name}-part-{i + 1}" if i else block.name
+            # A figure that is higher than a page and does not come in parts is made to fit.
+            shrunk = min(1.0, HIGHEST_MM / page.height_mm)
             self.drawn += 1
             inside = ooxml.drawing(
                 number=self.drawn,
                 name=f"{self.numbers[block.key]}: {page.title}",
                 alt=page.alt,
-                width_mm=page.width_mm,
-                height_mm=page.height_mm,
+                width_mm=page.width_mm * shrunk,
+                height_mm=page.height_mm * shrunk,
                 png=self._media(name, "png", page.png(FALLBACK_DPI)),
                 svg=self._media(name, "svg", page.svg(text_as_paths=True).encode()),
             )

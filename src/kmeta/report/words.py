@@ -51,7 +51,6 @@ MEASURES = {
     "RR": "risk ratio",
     "logrank_p": "log-rank test",
     "cox_p": "Cox model, estimate not printed",
-    "RMST_difference_24m": "difference in restricted mean, 24 months",
 }
 KINDS = {
     "survival_at": "Survival at a time, pooled by treatment class",

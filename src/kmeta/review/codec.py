@@ -29,6 +29,8 @@ Key = tuple[Any, ...]
 
 # A title of a megabyte is no title; what is larger belongs among the files.
 MAX_TEXT = 1_000_000
+# The largest that every reader of JSON keeps exactly.
+MAX_INTEGER = 2**53
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,6 +311,8 @@ def _value_problem(value: Any) -> str:
         return "" if math.isfinite(value) else _NOT_FINITE
     if isinstance(value, tuple):
         return next(filter(None, map(_value_problem, value)), "")
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        return "is too large a number"
     return ""
 
 

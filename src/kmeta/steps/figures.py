@@ -19,7 +19,10 @@ PNG_DPI = (200, 600)
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A figure already rendered, with the face of `plots.figure.Figure`: bytes that can cross processes."""
+    """A figure already rendered, with the face of `plots.figure.Figure`: bytes that can cross processes.
+
+    `pages` holds the parts of a figure that is higher than a page; empty where it is not.
+    """
 
     title: str
     alt: str
@@ -29,6 +32,7 @@ class Drawn:
     svg_text: str
     pngs: Mapping[int, bytes]
     data: str
+    pages: tuple[Drawn, ...] = ()
 
     def svg(self, text_as_paths: bool = True) -> str:
         """The drawing with its text as outlines (for journals and Word) or as text (for the web)."""
@@ -79,6 +83,11 @@ def _lay_out(piece: tuple[str, Any]) -> Figure:
 
 def _draw(piece: tuple[str, Any]) -> Drawn:
     figure = _lay_out(piece)
+    parts = figure.pages if len(figure.pages) > 1 else ()
+    return _rendered(figure, tuple(_rendered(part) for part in parts))
+
+
+def _rendered(figure: Figure, pages: tuple[Drawn, ...] = ()) -> Drawn:
     return Drawn(
         title=figure.title,
         alt=figure.alt,
@@ -88,4 +97,5 @@ def _draw(piece: tuple[str, Any]) -> Drawn:
         svg_text=figure.svg(text_as_paths=False),
         pngs={dpi: figure.png(dpi=dpi) for dpi in PNG_DPI},
         data=figure.csv(),
+        pages=pages,
     )

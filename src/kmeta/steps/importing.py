@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from kmeta.core.progress import Progress, silent
 from kmeta.formats.evidence import read_evidence_folder
+from kmeta.review.evidence import Evidence
 
 if TYPE_CHECKING:
     from kmeta.project import Project
@@ -42,7 +43,7 @@ def import_files(
     Raises FormatError naming every problem of every file; then nothing was changed.
     """
     with progress("Reading the files", len(files)) as tick:
-        read = read_evidence_folder(files, known=project.evidence(), reviewer=reviewer)
+        read = _in_place(read_evidence_folder(files, known=project.evidence(), reviewer=reviewer))
         nouns = [noun for field in fields(read) for noun in getattr(read, field.name)]
         tick(len(files))
     rows = dict(sorted(Counter(type(noun).__name__.lower() for noun in nouns).items()))
@@ -55,3 +56,10 @@ def import_files(
         added = project.add(nouns, who=who, why=why or "import of " + ", ".join(files))
         tick()
     return Imported(files=tuple(files), rows=rows, new=added.new, same=added.same, replaced=added.replaced)
+
+
+def _in_place(read: Evidence) -> Evidence:
+    """Decision criteria keep the order of their file: it is that of the strategy table."""
+    return replace(
+        read, criteria=tuple(replace(each, place=i) for i, each in enumerate(read.criteria, start=1))
+    )

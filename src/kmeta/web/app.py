@@ -49,6 +49,7 @@ def create_app(load: Callable[[], Loaded], *, state: Callable[[], str] | None = 
     routes.append(Route("/{rest:path}", _shielded(shelf, _nothing), methods=["GET"]))
     app = Starlette(routes=routes, middleware=[Middleware(Guard)])
     app.router.redirect_slashes = False
+    app.state.shelf = shelf
     return app
 
 

@@ -24,7 +24,6 @@ def serve(directory: Path, port: int, *, announce: Callable[[str], None], open_b
     from kmeta.web.source import project_source
 
     load, state = project_source(directory)
-    load()
     run(load, state, port, announce=announce, open_browser=open_browser)
 
 
@@ -41,10 +40,12 @@ def run(
 
     from kmeta.web.app import create_app
 
+    app = create_app(load, state=state)
     with listen(port) as listening:
+        app.state.shelf.reading()  # what is wrong with the review is said here, not in the browser
         address = f"http://{HOST}:{listening.getsockname()[1]}/"
         config = uvicorn.Config(
-            create_app(load, state=state),
+            app,
             lifespan="off",
             log_level="warning",
             access_log=False,

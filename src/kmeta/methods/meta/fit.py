@@ -88,7 +88,7 @@ class MetaFit(Result):
     warnings: tuple[str, ...] = ()
     factors: Mapping[str, Category] = field(default_factory=dict)
 
-    plot = PlotViews(forest="kmeta.plots.forest:forest")
+    plot = PlotViews(forest="kmeta.plots.forest:forest", funnel="kmeta.plots.funnel:funnel")
 
     @property
     def k(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from kmeta.methods.selection import Policy
+from kmeta.methods.selection import ORIENTATION, Policy
 from kmeta.methods.synthesis.models import fit_lines, is_nested, why_not_pooled
 from kmeta.methods.synthesis.result import Line, Sensitivity
 from kmeta.review.protocol import Analysis
@@ -30,6 +30,7 @@ OVERLAPS_KEPT = "overlapping cohorts left in"
 FIRST_HAND = "only values read in the study's own report"
 ALL_YEARS = "all years of publication"
 COMPLETERS_KEPT = "completers kept"
+SIMPLE_RULE = "simple rule: all of these left in, DerSimonian-Laird, z"
 ROWS: tuple[Variation, ...] = (
     Variation(
         label=OVERLAPS_KEPT,
@@ -75,6 +76,11 @@ ROWS: tuple[Variation, ...] = (
         label="without arms of fewer than 20 patients",
         reason="small series report extremes",
         change=_with(least_n=20),
+    ),
+    Variation(
+        label=SIMPLE_RULE,
+        reason="how such figures are often pooled: overlaps, completers, placebo and derived values in, any year",
+        change=lambda policy: replace(ORIENTATION, origins=policy.origins, only=policy.only),
     ),
 )
 TRIALS: tuple[Variation, ...] = tuple(v for v in ROWS if v.label in (OVERLAPS_KEPT, FIRST_HAND, ALL_YEARS))

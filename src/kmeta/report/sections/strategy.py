@@ -45,7 +45,11 @@ def strategy(draft: Draft) -> Iterator[Block]:
     )
     for name in draft.figures:
         if name == "strategy":
-            yield Picture(name, runs("The strategy table as a figure."))
+            yield Picture(
+                name,
+                runs("The strategy at a glance."),
+                runs("The table below gives every criterion and source."),
+            )
     yield _table(rows)
 
 

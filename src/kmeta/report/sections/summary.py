@@ -138,7 +138,8 @@ def _beside(draft: Draft) -> Runs:
         return ()
     inside = sum(bool(line.published_inside_ci) for line in lines)
     return say(
-        "Set beside ours: {n} of earlier reviews, of which {inside} {lie} inside our confidence interval ({where}).",
+        "Beside our estimates stand {n} of earlier reviews, of which {inside} {lie} inside our confidence "
+        "interval ({where}).",
         n=draft.values.new("beside/comparable", len(lines), lambda n: words.number_of(n, "figure")),
         inside=draft.values.new("beside/inside_ci", inside, lambda n: count(n) if n else "none"),
         lie="lies" if inside == 1 else "lie",

@@ -62,7 +62,7 @@ def view(reading: Reading, query: Query, key: str) -> dict[str, Any]:
     return {
         "heading": contents.protocol.title,
         "question": contents.protocol.question,
-        "flow": contents.flow,
+        "flow": counts(contents.flow),
         "_drawn": {
             "cells": cells,
             "phases": phases,
@@ -76,6 +76,26 @@ def view(reading: Reading, query: Query, key: str) -> dict[str, Any]:
         "example": contents.protocol.example,
         "n_findings": len(contents.findings),
         "n_records": len(contents.evidence.records),
+    }
+
+
+def counts(flow: Flow) -> dict[str, Any]:
+    """The numbers of the flow; which records a box counts is told by the address beside it."""
+    numbers = ("n_studies", "n_reports", "n_arms", "n_estimates", "n_comparisons", "n_from_records")
+    return {
+        "boxes": [
+            {
+                "key": box.key,
+                "title": box.title,
+                "n": box.n,
+                "parts": [{"label": part.label, "n": part.n} for part in box.parts],
+                "href": box_link(box),
+            }
+            for box in flow.boxes
+        ],
+        **{name: getattr(flow, name) for name in numbers},
+        "arms_by_class": [{"class": one.label, "n": one.n} for one in flow.arms_by_class],
+        "not_known": flow.not_known,
     }
 
 
