@@ -13,18 +13,33 @@ __version__ = "0.1.0"
 
 # name -> where it lives; the contract of what `import kmeta` gives. It may grow, not shrink.
 _PUBLIC: dict[str, str] = {
+    "bayes_random_effects": "kmeta.methods.meta",
     "category": "kmeta.methods.meta",
     "common_effect": "kmeta.methods.meta",
+    "doi_plot": "kmeta.methods.meta",
     "effect_sizes": "kmeta.methods.effects",
     "effective_sample_size": "kmeta.methods.effects",
     "impute_covariance": "kmeta.methods.meta",
+    "excess_significance": "kmeta.methods.meta",
+    "fail_safe_n": "kmeta.methods.meta",
+    "funnel_contours": "kmeta.methods.meta",
+    "henmi_copas": "kmeta.methods.meta",
     "kaplan_meier": "kmeta.methods.survival",
+    "limit_meta": "kmeta.methods.meta",
     "multilevel": "kmeta.methods.meta",
+    "p_curve": "kmeta.methods.meta",
+    "pet_peese": "kmeta.methods.meta",
     "random_effects": "kmeta.methods.meta",
     "random_effects_batch": "kmeta.methods.meta",
+    "ranktest": "kmeta.methods.meta",
+    "regtest": "kmeta.methods.meta",
+    "regtest_2x2": "kmeta.methods.meta",
+    "selection_model": "kmeta.methods.meta",
     "subgroups": "kmeta.methods.meta",
     "robust_variance": "kmeta.methods.meta",
     "survival_at": "kmeta.methods.meta",
+    "tau_priors": "kmeta.methods.meta",
+    "trim_fill": "kmeta.methods.meta",
 }
 
 __all__ = ["__version__", *_PUBLIC]

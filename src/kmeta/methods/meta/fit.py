@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kmeta.methods.meta.permutation import PermutationTest
     from kmeta.methods.meta.profile_likelihood import Profile
     from kmeta.methods.meta.robust import RobustFit
+    from kmeta.methods.meta.trim_fill import TrimFill
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -197,6 +198,12 @@ class MetaFit(Result):
         from kmeta.methods.meta.one_by_one import cumulative
 
         return cumulative(self, order)
+
+    def trim_fill(self, *, estimator: str = "L0", side: str | None = None) -> TrimFill:
+        """Trim and fill of this model; see `kmeta.trim_fill`."""
+        from kmeta.methods.meta.trim_fill import trim_fill
+
+        return trim_fill(self, estimator=estimator, side=side)
 
     def contrast(self, combinations: ArrayLike, labels: Sequence[str] | None = None) -> ContrastTest:
         """Tests of linear combinations of the coefficients, a row of weights each."""

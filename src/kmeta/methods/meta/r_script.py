@@ -132,3 +132,10 @@ def _intervals(fit: MetaFit) -> list[str]:
         shown = "pi" if not math.isnan(fit.pi_low) else "NULL"
         lines.append(f"{back}(c(coef(res), res$ci.lb, res$ci.ub, {shown}))  # on the natural scale")
     return lines
+
+
+def r_data(columns: dict[str, Iterable[float]], lines: list[str]) -> str:
+    """An R script: metafor, a data frame of numeric `columns` called dat, then `lines`."""
+    cells = [f"  {name} = {_vector(repr(float(x)) for x in values)}," for name, values in columns.items()]
+    cells[-1] = cells[-1].rstrip(",") + ")"
+    return "\n".join(["library(metafor)", "", "dat <- data.frame(", *cells, "", *lines]) + "\n"
