@@ -16,8 +16,11 @@ _PUBLIC: dict[str, str] = {
     "common_effect": "kmeta.methods.meta",
     "effect_sizes": "kmeta.methods.effects",
     "effective_sample_size": "kmeta.methods.effects",
+    "glmm": "kmeta.methods.meta",
     "kaplan_meier": "kmeta.methods.survival",
+    "mantel_haenszel": "kmeta.methods.meta",
     "multilevel": "kmeta.methods.meta",
+    "peto": "kmeta.methods.meta",
     "random_effects": "kmeta.methods.meta",
     "survival_at": "kmeta.methods.meta",
 }
