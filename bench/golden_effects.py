@@ -151,7 +151,7 @@ def metabin(data: Values, parts: list[str]) -> Values | None:
     """One run of metabin()."""
     measure = "PETO" if parts[1] == "Peto" else parts[1]
     if measure == "SSW":
-        return None
+        return sample_size_weights(data)
     own = meta_sizes(measure, data)
     keep = np.isfinite(own.yi)
     y, v = own.yi[keep], own.vi[keep]
@@ -176,6 +176,33 @@ def metabin(data: Values, parts: list[str]) -> Values | None:
         none = (data["ai"] + data["ci"] == 0) | (data["ai"] + data["ci"] == data["n1i"] + data["n2i"])
         weights[~none if measure != "RD" else none | True] = fit.weights / 100 * fit.weight_total
         found |= flat({"w_common": weights.tolist()})
+    return found
+
+
+def sample_size_weights(data: Values) -> Values:
+    """metabin(method="SSW"): fixed weights by the groups' sizes.
+
+    Where a study has no estimate the peer leaves it out of the estimate and yet gives the pooled value an infinite
+    error: ours is that of the studies pooled.
+    """
+    own = meta_sizes("OR", data)
+    keep = np.isfinite(own.yi)
+    y, v = own.yi[keep], own.vi[keep]
+    sizes = data["n1i"] * data["n2i"] / (data["n1i"] + data["n2i"])
+    common = km.common_effect(y, v, measure="OR", weights=sizes[keep])
+    fit = km.random_effects(y, v, measure="OR", weights=sizes[keep], tau2="DL", test="z")
+    found = meta_values(own, common, fit)
+    row = km.random_effects(y, v, measure="OR", tau2="DL", test="z", pi="t")
+    found |= {"lower_predict": row.pi_low, "upper_predict": row.pi_high}
+    found |= {f"seTE.{i}": math.inf for i in np.flatnonzero(~keep)}
+    for key in ("w_common", "w_random"):
+        found |= flat({key: sizes.tolist()})
+    if not keep.all():
+        kinds = [
+            f"{part}_{kind}" for part in ("seTE", "lower", "upper", "pval") for kind in ("common", "random")
+        ]
+        found["_solves"] = {key: math.isfinite for key in kinds if not key.startswith("pval")}
+        found["_solves"] |= {key: (lambda value: value < 1) for key in kinds if key.startswith("pval")}
     return found
 
 
@@ -219,15 +246,10 @@ def meta_values(own: Any, common: MetaFit, fit: MetaFit) -> Values:
 def from_peers_point(fit: GlmmFit, one: Values) -> Values:
     """Ours; where the peer's optimiser stopped short of its own maximum, all that follows from it is told apart."""
     found = glmm_values(fit)
-    short = peer_stopped_short(fit, one["expected"])
-    if not short and fit.glmm_model == "UM.RS":
-        found["_solves"] = by_other_slopes(fit, found)
-    if short:
-        found["_solves"] = {
-            key: (lambda value, ours=value: value == ours)
-            for key, value in found.items()
-            if key not in ("k", "QE_df")
-        }
+    found["_solves"] = by_other_slopes(fit, found) if fit.glmm_model == "UM.RS" else {}
+    if peer_stopped_short(fit, one["expected"]):
+        of_maximum = [key for key in found if not key.startswith(("_", "QE")) and key != "k"]
+        found["_solves"] |= {key: (lambda value, ours=found[key]: value == ours) for key in of_maximum}
     return found
 
 
@@ -362,6 +384,8 @@ def single_proportion(inputs: Values, one: Values) -> Values | None:
         fit = km.glmm("PLO", **data, points=25)
         height = fit.log_likelihood - saturated(fit)
         return {"beta": fit.mu, "tau2": fit.tau2, "ll": height, "note_ll": one["expected"]["note_ll"]}
+    if name.startswith("metaprop_subgroup"):
+        return subgroups(data, inputs["group"], parts, one["expected"])
     if name.startswith("metaprop") and parts[1] in ("GLMM", "Inverse"):
         return metaprop(data, parts, one["expected"])
     if name.startswith("metaprop_studyci"):
@@ -489,6 +513,86 @@ def metaprop(data: Values, parts: list[str], expected: Values) -> Values | None:
     return found
 
 
+def subgroups(data: Values, group: list[str], parts: list[str], expected: Values) -> Values:
+    """metaprop() by subgroup, in their order of appearance, with a tau2 each or one for all."""
+    names = list(dict.fromkeys(group))
+    rows = [np.array([one == name for one in group]) for name in names]
+    own = km.effect_sizes("PLO", **data)
+    within = [km.random_effects(own.yi[r], own.vi[r], measure="PLO", test="z") for r in rows]
+    together, short = parts[-1] == "TRUE", False
+    columns_of = {name: r.astype(float) for name, r in zip(names[1:], rows[1:], strict=True)}
+    if parts[2] == "GLMM":
+        fits: list[Any] = [km.glmm("PLO", xi=data["xi"][r], ni=data["ni"][r], points=7) for r in rows]
+        commons = [km.glmm("PLO", xi=data["xi"][r], ni=data["ni"][r], method="EE") for r in rows]
+        shares = [with_q(one.common, fit.q).i2 for one, fit in zip(within, fits, strict=True)]
+        short = any(
+            height(fit, [mu], fit.tau2) - height(fit, [theirs], tau2) > 1e-11 and abs(mu - theirs) < 1e-3
+            for fit, mu, theirs, tau2 in zip(
+                fits, [f.mu for f in fits], expected["TE_random_w"], expected["tau2_w"], strict=True
+            )
+        )
+        if together:
+            whole = km.glmm("PLO", **data, points=7, mods=columns_of)
+            first, *others = expected["TE_random_w"]
+            theirs = [first, *(other - first for other in others)]
+            ours = height(whole, whole.beta, whole.tau2)
+            short = ours - height(whole, theirs, expected["tau2_w"][0]) > 1e-11
+            fits = one_model(whole, len(names))
+    else:
+        fits, commons = list(within), [fit.common for fit in within]
+        shares = [fit.i2 for fit in commons]
+        if together:
+            tau2 = km.random_effects(own.yi, own.vi, measure="PLO", mods=columns_of, test="z").tau2
+            fits = [km.random_effects(own.yi[r], own.vi[r], measure="PLO", tau2=tau2, test="z") for r in rows]
+    pooled = [
+        km.common_effect([f.mu for f in part], [f.se**2 for f in part], measure="PLO")
+        for part in (fits, commons)
+    ]
+    nested = {
+        "subgroup": names,
+        "k_w": [int(r.sum()) for r in rows],
+        "TE_random_w": [fit.mu for fit in fits],
+        "seTE_random_w": [fit.se for fit in fits],
+        "lower_random_w": [fit.ci_low for fit in fits],
+        "upper_random_w": [fit.ci_high for fit in fits],
+        "tau2_w": [fit.tau2 for fit in fits],
+        "I2_w": shares,
+        "Q_b_random": [pooled[0].q],
+        "df_Q_b_random": [pooled[0].q_df],
+        "pval_Q_b_random": [pooled[0].q_p],
+        "Q_b_common": [pooled[1].q],
+        "pval_Q_b_common": [pooled[1].q_p],
+    }
+    found = dict(flat(nested))
+    if short:
+        inexact = [key for key in found if "_w." in key or "_b_" in key]
+        found["_solves"] = {key: (lambda value, ours=found[key]: value == ours) for key in inexact}
+    return found
+
+
+def height(fit: GlmmFit, beta: Any, tau2: float) -> float:
+    """Log-likelihood of proportions at given coefficients, by the quadrature of `fit`."""
+    from kmeta.methods.meta.count_models import count_model
+    from kmeta.methods.meta.mixed_counts import Point, log_likelihoods
+
+    data = count_model("PLO", "UM.FS", 0.5, fit.counts)
+    design = data.design(np.ones((fit.k, 1)) if fit.x is None else fit.x, heterogeneity=True)
+    return float(log_likelihoods(design, Point(np.array([*beta, math.sqrt(tau2)]), None), fit.points).sum())
+
+
+def one_model(fit: GlmmFit, groups: int) -> list[Any]:
+    """The subgroups of one model with a moderator for each but the first."""
+    from types import SimpleNamespace
+
+    x = np.column_stack([np.ones(groups), np.eye(groups)[:, 1:]])
+    row = fit.predict(x[:, 1:])
+    columns = zip(row.mu.tolist(), row.se.tolist(), row.ci_low.tolist(), row.ci_high.tolist(), strict=True)
+    return [
+        SimpleNamespace(mu=mu, se=se, ci_low=low, ci_high=high, tau2=fit.tau2)
+        for mu, se, low, high in columns
+    ]
+
+
 def with_q(fit: MetaFit, q: float) -> MetaFit:
     """A common-effect model with another Q, for I2 and its interval."""
     import dataclasses
@@ -572,11 +676,16 @@ Case = Callable[[Values, Values], "Values | None"]
 
 
 def through_statistics(found: Values, expected: Values, df: int) -> Values:
-    """Tail areas below 1e-12 as the statistics behind them: a tail magnifies the tolerance of what it comes from."""
+    """Tail areas of tests of heterogeneity, and others below 1e-12, as the statistics behind them: a tail magnifies the
+    tolerance of what it comes from."""
     from scipy.special import chdtri, ndtri
 
     for key in ("pval", "QEp_Wld", "QEp_LRT"):
-        if key in expected and not isinstance(expected[key], list) and 0 < number(expected[key]) < 1e-12:
+        if (
+            key in expected
+            and not isinstance(expected[key], list)
+            and 0 < number(expected[key]) < (1e-12 if key == "pval" else 1)
+        ):
             raw = found[key]
             back = (lambda p: -float(ndtri(p / 2))) if key == "pval" else (lambda p: float(chdtri(df, p)))
             found[key], expected[key] = back(found[key]), back(number(expected[key]))
