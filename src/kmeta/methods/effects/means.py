@@ -92,18 +92,12 @@ def _log_means(a: Group, b: Group, vtype: str, correct: bool) -> tuple[Floats, F
     y = np.log(a.m / b.m)
     if correct:
         y = y + (a.cv2 / a.n - b.cv2 / b.n) / 2
-    if vtype in ("HO", "AVHO"):
+    if vtype == "HO":
         pooled = _pooled_sd(a, b)
         first, second = (pooled / a.m) ** 2, (pooled / b.m) ** 2
     else:
         first, second = a.cv2, b.cv2
-    if vtype in ("AV", "AVHO"):
-        first, second = _mean_weighted(first, a.n), _mean_weighted(second, b.n)
     return y, first / a.n + second / b.n
-
-
-def _mean_weighted(values: Floats, n: Floats) -> Floats:
-    return np.full(len(n), float((values * n).sum() / n.sum()))
 
 
 def _log_cv(a: Group, b: Group, _: str, correct: bool) -> tuple[Floats, Floats]:
@@ -125,7 +119,7 @@ TWO_GROUPS: dict[str, tuple[Comparison, tuple[str, ...]]] = {
     "SMD": (_standardised, ("LS", "LS2", "UB", "AV")),
     "SMDH": (_heteroscedastic, ("LS",)),
     "SMD1": (_second_group_sd, ("LS",)),
-    "ROM": (_log_means, ("LS", "HO", "AV", "AVHO")),
+    "ROM": (_log_means, ("LS", "HO")),
     "CVR": (_log_cv, ("LS",)),
     "VR": (_log_sd, ("LS",)),
 }
@@ -157,7 +151,7 @@ def two_means(
     """Two groups' means compared: MD, SMD (Hedges' g), SMDH, SMD1, ROM (log ratio), CVR, VR (logs).
 
     m1i, sd1i, n1i : mean, standard deviation and size of the first group; m2i, sd2i, n2i of the second; shape (k,).
-    vtype : MD "LS" or "HO" (one variance for both groups); SMD "LS", "LS2", "UB", "AV"; ROM "LS", "HO", "AV", "AVHO".
+    vtype : MD "LS" or "HO" (one variance for both groups); SMD "LS", "LS2", "UB", "AV"; ROM "LS", "HO".
     correct : SMD, SMDH, SMD1 Hedges' exact factor; ROM, CVR the second-order correction of bias.
     A study without a finite value (a ratio of means of different sign) has NaN, and its note says why.
     Raises InputError. Source: Viechtbauer 2010, doi:10.18637/jss.v036.i03 (escalc); SMD: Hedges 1981,

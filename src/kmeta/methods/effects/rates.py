@@ -46,7 +46,7 @@ def person_time(
 
 
 TwoRates = Callable[[PersonTime], tuple[Floats, Floats]]
-OneRate = Callable[[Floats, Floats, str], tuple[Floats, Floats]]
+OneRate = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
 
 def _ratio(g: PersonTime) -> tuple[Floats, Floats]:
@@ -61,19 +61,19 @@ def _root_difference(g: PersonTime) -> tuple[Floats, Floats]:
     return np.sqrt(g.x1 / g.t1) - np.sqrt(g.x2 / g.t2), 1 / (4 * g.t1) + 1 / (4 * g.t2)
 
 
-def _rate(x: Floats, t: Floats, vtype: str) -> tuple[Floats, Floats]:
-    return x / t, (x.sum() / t.sum() / t if vtype == "AV" else x / t**2)
+def _rate(x: Floats, t: Floats) -> tuple[Floats, Floats]:
+    return x / t, x / t**2
 
 
-def _log_rate(x: Floats, t: Floats, vtype: str) -> tuple[Floats, Floats]:
-    return np.log(x / t), (1 / (x.sum() / t.sum() * t) if vtype == "AV" else 1 / x)
+def _log_rate(x: Floats, t: Floats) -> tuple[Floats, Floats]:
+    return np.log(x / t), 1 / x
 
 
-def _root_rate(x: Floats, t: Floats, _: str) -> tuple[Floats, Floats]:
+def _root_rate(x: Floats, t: Floats) -> tuple[Floats, Floats]:
     return np.sqrt(x / t), 1 / (4 * t)
 
 
-def _freeman_tukey(x: Floats, t: Floats, _: str) -> tuple[Floats, Floats]:
+def _freeman_tukey(x: Floats, t: Floats) -> tuple[Floats, Floats]:
     return (np.sqrt(x / t) + np.sqrt((x + 1) / t)) / 2, 1 / (4 * t)
 
 
@@ -83,12 +83,11 @@ TWO_GROUPS: dict[str, tuple[TwoRates, float]] = {
     "IRD": (_difference, 0.5),
     "IRSD": (_root_difference, 0.0),
 }
-# measure -> (formula, what is added, kinds of variance)
-ONE_GROUP: dict[str, tuple[OneRate, float, tuple[str, ...]]] = {
-    "IR": (_rate, 0.5, ("LS", "AV")),
-    "IRLN": (_log_rate, 0.5, ("LS", "AV")),
-    "IRS": (_root_rate, 0.0, ("LS",)),
-    "IRFT": (_freeman_tukey, 0.0, ("LS",)),
+ONE_GROUP: dict[str, tuple[OneRate, float]] = {
+    "IR": (_rate, 0.5),
+    "IRLN": (_log_rate, 0.5),
+    "IRS": (_root_rate, 0.0),
+    "IRFT": (_freeman_tukey, 0.0),
 }
 
 
@@ -132,17 +131,13 @@ def one_rate(
     ti: ArrayLike | None = None,
     add: float | None = None,
     to: To = "only0",
-    vtype: str = "LS",
 ) -> EffectSizes:
     """An incidence rate: IR (raw), IRLN (log), IRS (square root), IRFT (Freeman-Tukey).
 
     xi, ti : events and person-time, shape (k,). add, to : as in `two_by_two.two_groups` (IRS, IRFT: nothing is added).
-    vtype : "LS", or "AV" with the mean rate (IR, IRLN).
     Raises InputError. Source: Viechtbauer 2010, doi:10.18637/jss.v036.i03 (escalc).
     """
-    formula, usual, kinds = ONE_GROUP[measure]
-    if vtype not in kinds:
-        raise InputError(f"{measure} has no vtype {vtype!r}", where="vtype", hint=", ".join(kinds))
+    formula, usual = ONE_GROUP[measure]
     if xi is None or ti is None:
         raise InputError("needs xi and ti: events and person-time", where="columns")
     x, t = column(xi, "xi", low=0, high=MANY), column(ti, "ti", low=1e-12, high=1e15)
@@ -150,7 +145,7 @@ def one_rate(
     amount = amount_of(add, usual)
     hit = to_correct(x == 0, to)
     with np.errstate(all="ignore"):
-        yi, vi = finite(*formula(x + amount * hit, t, vtype))
+        yi, vi = finite(*formula(x + amount * hit, t))
     notes = notes_of(yi, vi, hit, np.zeros(len(x), dtype=bool), amount)
     return EffectSizes(
         measure=measure, yi=frozen(yi), vi=frozen(vi), basis=("person-time",) * len(yi), notes=notes

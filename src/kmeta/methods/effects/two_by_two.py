@@ -135,10 +135,7 @@ def _pooled_shares(t: Tables) -> tuple[float, float]:
     return float(t.a.sum() / t.n1.sum()), float(t.c.sum() / t.n2.sum())
 
 
-def _log_risk(t: Tables, vtype: str) -> tuple[Floats, Floats]:
-    if vtype == "AV":
-        p1, p2 = _pooled_shares(t)
-        return np.log(t.p1 / t.p2), (1 - p1) / (p1 * t.n1) + (1 - p2) / (p2 * t.n2)
+def _log_risk(t: Tables, _: str) -> tuple[Floats, Floats]:
     return np.log(t.p1 / t.p2), 1 / t.a - 1 / t.n1 + 1 / t.c - 1 / t.n2
 
 
@@ -191,7 +188,7 @@ Formula = Callable[[Tables, str], tuple[Floats, Floats]]
 # measure -> (formula, what is added to the cells unless the caller says otherwise, kinds of variance)
 FORMULAS: dict[str, tuple[Formula, float, tuple[str, ...]]] = {
     "OR": (_log_odds, 0.5, ("LS",)),
-    "RR": (_log_risk, 0.5, ("LS", "AV")),
+    "RR": (_log_risk, 0.5, ("LS",)),
     "RD": (_risk_difference, 0.5, ("LS", "UB", "AV")),
     "AS": (_arcsine, 0.0, ("LS",)),
     "PETO": (_peto, 0.5, ("LS",)),
@@ -226,7 +223,7 @@ def two_groups(
     add : added to each cell of the studies that `to` names ("only0": those with an empty cell, "if0all": all when any
         has one, "all", "none"); default 0.5 (AS and PHI: 0, they need none).
     drop00 : studies without events (or with events only) in both groups get no value.
-    vtype : "LS" large sample; RR, RD "AV" with the mean shares; RD "UB" unbiased.
+    vtype : "LS" large sample; RD also "AV" with the mean shares and "UB" unbiased.
     rule : how R's packages differ where cells are corrected. "metafor": in each cell of the table. "meta": RR in the
         events alone (the group grows by as much), RD in its variance alone.
     A study without a finite value has NaN, and its note says why.
