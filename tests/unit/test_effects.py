@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import kmeta as km
 from kmeta.core.errors import InputError
-from kmeta.methods.effects import MEASURES, wilson
+from kmeta.methods.effects import wilson
 
 inner = st.floats(0.02, 0.98)
 Z = 1.959963984540054
@@ -167,10 +167,3 @@ def test_a_skewed_interval_is_noted():
 def test_what_cannot_be_is_refused(measure, columns, words):
     with pytest.raises(InputError, match=words):
         km.effect_sizes(measure, **columns)
-
-
-def test_every_measure_unpacks_and_tabulates():
-    for measure in sorted(set(MEASURES) - {"HR"}):
-        yi, vi = found = km.effect_sizes(measure, xi=[3, 7], ni=[12, 15])
-        assert len(found.rows()) == len(yi) == len(vi) == 2
-        assert (vi > 0).all()

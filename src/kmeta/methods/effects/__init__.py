@@ -1,9 +1,10 @@
 """Effect sizes: reported numbers -> yi, vi and effective sample sizes."""
 
-from kmeta.methods.effects import hazard as _hazard  # registers its measures
+# each of these registers its measures
+from kmeta.methods.effects import correlations, hazard, means, medians, rates, two_by_two
 from kmeta.methods.effects.effect_sizes import MEASURES, EffectSizes, effect_sizes
 from kmeta.methods.effects.proportions import EffectiveSize, effective_sample_size, wilson
 
-del _hazard
+del correlations, hazard, means, medians, rates, two_by_two
 
 __all__ = ["MEASURES", "EffectSizes", "EffectiveSize", "effect_sizes", "effective_sample_size", "wilson"]

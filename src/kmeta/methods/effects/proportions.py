@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
 from kmeta.methods.effects.columns import column, same_length
 from kmeta.methods.effects.effect_sizes import MEASURES, EffectSizes
+from kmeta.methods.effects.zero_cells import amount_of, to_correct
 
 MANY = 1e12  # patients: more is a mistake
 Scale = Literal["log-log", "log", "plain", "logit"]
@@ -73,12 +74,15 @@ def single_group(
     n_effective: ArrayLike | None = None,
     add: float | None = None,
     to: Literal["only0", "if0all", "all", "none"] = "only0",
+    rule: Literal["metafor", "meta"] = "metafor",
 ) -> EffectSizes:
     """A proportion of each study as PR (raw), PLN (log), PLO (logit), PRZ (probit), PAS (arcsine), PFT (Freeman-Tukey).
 
     xi, ni (or events, n) : events and sample sizes, or `probability` with `n_effective`; shape (k,).
     add : added to the events and to the non-events of the studies that `to` names: "only0" those with an empty cell,
         "if0all" all when any has one, "all", "none". Default 0.5 (PAS and PFT: 0, they need none).
+    rule : how R's packages differ where cells are corrected. "metafor": both cells. "meta": PLN in the events alone (n
+        grows by as much), PR in its variance alone.
     Raises InputError, also when an empty cell is left where the measure has no finite value.
     Source: Viechtbauer 2010, doi:10.18637/jss.v036.i03 (escalc); PFT: Freeman & Tukey 1950,
     doi:10.1214/aoms/1177729756.
@@ -106,9 +110,14 @@ def single_group(
             raise InputError(
                 f"xi[{row}] is {x[row]:g} of {size[row]:g}", where="xi", hint="events are at most n"
             )
-    corrected = _corrected(x, size, to)
-    amount = usual if add is None else float(column(add, "add", low=0, high=1e6)[0])
-    x, size = x + amount * corrected, size + 2 * amount * corrected
+    corrected = to_correct((x == 0) | (x == size), to)
+    amount = amount_of(add, usual)
+    if rule not in ("metafor", "meta"):
+        raise InputError(f"no rule is named {rule!r}", where="rule", hint="metafor or meta")
+    raw, rest = x / size, size - x
+    by_events = rule == "meta" and measure == "PLN"
+    size = size + (1 if by_events else 2) * amount * corrected
+    x = x + amount * (corrected & (rest > 0) if by_events else corrected)
     if measure in ("PLN", "PLO", "PRZ"):
         bad = (x <= 0) | (x >= size) if measure != "PLN" else x <= 0
         if bad.any():
@@ -118,6 +127,10 @@ def single_group(
                 hint='add=0.5, to="only0" corrects it; PAS needs no correction',
             )
     yi, vi = transform(x, size)
+    if rule == "meta" and measure == "PR":
+        yi = raw
+    elif by_events:
+        yi = np.where(rest > 0, yi, 0.0)
     said = amount > 0
     notes = tuple(f"{amount:g} added to both cells" if said and hit else "" for hit in corrected)
     return EffectSizes(measure=measure, yi=frozen(yi), vi=frozen(vi), basis=(basis,) * len(x), notes=notes)
@@ -131,17 +144,6 @@ def _either(first: Any, second: Any, name: str, other: str) -> Any:
     if first is not None and second is not None:
         raise InputError(f"{name} and {other} are the same column", where="columns", hint="give one of them")
     return first if second is None else second
-
-
-def _corrected(x: Floats, n: Floats, to: str) -> NDArray[np.bool_]:
-    empty: NDArray[np.bool_] = (x == 0) | (x == n)
-    if to == "only0":
-        return empty
-    if to == "if0all":
-        return np.full(len(x), empty.any())
-    if to in ("all", "none"):
-        return np.full(len(x), to == "all")
-    raise InputError(f"no to is named {to!r}", where="to", hint="only0, if0all, all or none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,10 @@ from kmeta.methods.meta.excess_significance import ExcessSignificance, excess_si
 from kmeta.methods.meta.fail_safe import FailSafeN, fail_safe_n
 from kmeta.methods.meta.fit import MetaFit, Prediction
 from kmeta.methods.meta.funnel_contours import FunnelContours, funnel_contours
+from kmeta.methods.meta.glmm import GlmmFit, glmm
 from kmeta.methods.meta.henmi_copas import HenmiCopas, henmi_copas
 from kmeta.methods.meta.limit_meta import LimitMeta, limit_meta
+from kmeta.methods.meta.mantel_haenszel import TableFit, mantel_haenszel, peto
 from kmeta.methods.meta.multilevel import multilevel
 from kmeta.methods.meta.p_curve import PCurve, p_curve
 from kmeta.methods.meta.random_effects import common_effect, random_effects
@@ -36,6 +38,7 @@ __all__ = [
     "ExcessSignificance",
     "FailSafeN",
     "FunnelContours",
+    "GlmmFit",
     "HenmiCopas",
     "LimitMeta",
     "MetaFit",
@@ -51,6 +54,7 @@ __all__ = [
     "SelectionModel",
     "Subgroups",
     "SurvivalAt",
+    "TableFit",
     "TrimFill",
     "bayes_random_effects",
     "category",
@@ -59,12 +63,15 @@ __all__ = [
     "excess_significance",
     "fail_safe_n",
     "funnel_contours",
+    "glmm",
     "henmi_copas",
     "impute_covariance",
     "limit_meta",
+    "mantel_haenszel",
     "multilevel",
     "p_curve",
     "pet_peese",
+    "peto",
     "random_effects",
     "random_effects_batch",
     "ranktest",

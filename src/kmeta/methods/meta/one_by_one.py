@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -75,6 +75,9 @@ class Refits(Result):
 
 def refit(fit: MetaFit, rows: Sequence[int]) -> MetaFit:
     """The same model on the estimates `rows` (indices)."""
+    again = getattr(fit, "again", None)  # models of counts go back to their counts
+    if again is not None:
+        return cast(MetaFit, again(rows))
     keep = np.asarray(rows, dtype=int)
     labels = [fit.labels[i] for i in rows]
     if fit.model == "multilevel":

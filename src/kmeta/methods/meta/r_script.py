@@ -28,7 +28,7 @@ def r_script(fit: MetaFit) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _text(value: str) -> str:
+def text(value: str) -> str:
     """An R string literal; control characters and quotes escaped."""
     out = []
     for letter in value:
@@ -41,7 +41,8 @@ def _text(value: str) -> str:
     return '"' + "".join(out) + '"'
 
 
-def _vector(cells: Iterable[str]) -> str:
+def vector(cells: Iterable[str]) -> str:
+    """R's c(...) over several lines."""
     lines, line = [], ""
     for cell in cells:
         if len(line) + len(cell) > 90:
@@ -54,22 +55,22 @@ def _vector(cells: Iterable[str]) -> str:
 
 def _data(fit: MetaFit) -> list[str]:
     columns = {
-        "label": _vector(map(_text, fit.labels)),
-        "yi": _vector(map(repr, fit.yi.tolist())),
-        "vi": _vector(map(repr, fit.vi.tolist())),
+        "label": vector(map(text, fit.labels)),
+        "yi": vector(map(repr, fit.yi.tolist())),
+        "vi": vector(map(repr, fit.vi.tolist())),
     }
     if fit.groups:
-        columns["study"] = _vector(map(_text, fit.groups))
+        columns["study"] = vector(map(text, fit.groups))
         columns["arm"] = f"seq_len({fit.k})"
     if fit.user_weights is not None:
-        columns["weight"] = _vector(map(repr, fit.user_weights.tolist()))
+        columns["weight"] = vector(map(repr, fit.user_weights.tolist()))
     lines = ["dat <- data.frame("]
     lines += [f"  {name} = {values}," for name, values in columns.items()]
     lines += ["  stringsAsFactors = FALSE)"]
     if fit.x is not None:
-        names = _vector(map(_text, fit.terms))
+        names = vector(map(text, fit.terms))
         for j, _ in enumerate(fit.terms):
-            lines.append(f"x{j} <- {_vector(map(repr, fit.x[:, j].tolist()))}")
+            lines.append(f"x{j} <- {vector(map(repr, fit.x[:, j].tolist()))}")
         lines.append(
             f"X <- cbind({', '.join(f'x{j}' for j in range(len(fit.terms)))}); colnames(X) <- {names}"
         )

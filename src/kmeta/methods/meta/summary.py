@@ -18,6 +18,14 @@ TEST = {
     "knha": "Hartung-Knapp interval without lower bound",
 }
 
+HOW = {
+    "CE": "tau2 held at 0",
+    "EE": "tau2 held at 0",
+    "fixed": "tau2 given",
+    "MH": "Mantel-Haenszel",
+    "Peto": "Peto's one-step method",
+}
+
 
 def summary(fit: MetaFit) -> str:
     """The model as a methodologist expects it printed; multi-line text."""
@@ -40,7 +48,7 @@ def _title(fit: MetaFit) -> str:
 
 def _how(fit: MetaFit) -> str:
     scale = "analysed as is" if fit.scale == "as is" else f"analysed on the {fit.scale} scale"
-    how = {"CE": "tau2 held at 0", "fixed": "tau2 given"}.get(fit.method, f"tau2 by {fit.method}")
+    how = HOW.get(fit.method, f"tau2 by {fit.method}")
     df = "" if math.isinf(fit.df) else f", {fit.df:g} df"
     if isinstance(fit, MultilevelFit) and len(set(fit.dfs)) > 1:
         df = ", df by containment: " + ", ".join(f"{left:g}" for left in fit.dfs)

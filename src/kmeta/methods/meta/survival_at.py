@@ -13,6 +13,7 @@ from kmeta.core.errors import InputError
 from kmeta.core.result import Result
 from kmeta.methods.effects.effect_sizes import effect_sizes
 from kmeta.methods.meta.fit import MetaFit
+from kmeta.methods.meta.glmm import glmm
 from kmeta.methods.meta.inputs import labels_of, numbers
 from kmeta.methods.meta.multilevel import multilevel
 from kmeta.methods.meta.random_effects import random_effects
@@ -75,7 +76,9 @@ def survival_at(
         `multilevel` (test "t" on m - 1 df for every test but "z"; tau2 "REML" or "ML"), else with `random_effects`.
     classes : the treatment class of each arm; None puts all in one class named "all". Order of first appearance.
     model : "logit-normal": logit(S) with variance 1 / (n S (1 - S)); 0.5 is added to both cells of an arm with S of
-        0 or 1, and said in the fit's warnings.
+        0 or 1, and said in the fit's warnings. "glmm": binomial-normal, n S of n, by maximum likelihood with exact
+        quadrature (`glmm`); nothing is corrected, tau2 is "ML", test "z" or, for every other, t with k - 1 df. Where a
+        study gives several arms of a class the GLMM does not hold: InputError.
     Raises InputError for unusable numbers or options, ConvergenceError when a variance does not settle.
     Source: Schwarzer & Ruecker 2022, doi:10.1007/978-1-0716-1566-9_10 (proportions); Konstantopoulos 2011,
     doi:10.1002/jrsm.35 (several arms of a study).
@@ -84,8 +87,8 @@ def survival_at(
     >>> found.classes, round(found["A"].effect, 2), found["B"].k
     (('A', 'B'), 0.68, 1)
     """
-    if model != "logit-normal":
-        raise InputError(f"no model is named {model!r}", where="model", hint="logit-normal")
+    if model not in ("logit-normal", "glmm"):
+        raise InputError(f"no model is named {model!r}", where="model", hint="logit-normal or glmm")
     s = numbers(survival, "survival")
     size = numbers(n, "n")
     k = len(s)
@@ -100,10 +103,14 @@ def survival_at(
     fits = []
     for name in order:
         rows = [i for i in range(k) if names[i] == name]
+        own = None if studies is None else [studies[i] for i in rows]
+        if model == "glmm":
+            fits.append(_pool_counts(s[rows], size[rows], own, test, level, pi, [shown[i] for i in rows]))
+            continue
         fit = _pool(
             effects.yi[rows],
             effects.vi[rows],
-            None if studies is None else [studies[i] for i in rows],
+            own,
             tau2=tau2,
             test=test,
             level=level,
@@ -116,6 +123,25 @@ def survival_at(
             fit = dataclasses.replace(fit, warnings=(*fit.warnings, said))
         fits.append(fit)
     return SurvivalAt(time=when, classes=order, fits=tuple(fits))
+
+
+def _pool_counts(
+    survival: np.ndarray[Any, Any],
+    n: np.ndarray[Any, Any],
+    studies: list[str] | None,
+    test: str,
+    level: float,
+    pi: str,
+    labels: list[str],
+) -> MetaFit:
+    if studies is not None and len(set(studies)) < len(studies):
+        raise InputError(
+            "a study gives several arms of one class",
+            where="groups",
+            hint='model="logit-normal" has a variance for that, the GLMM has not',
+        )
+    kind = "z" if test == "z" else "t"
+    return glmm("PLO", xi=survival * n, ni=n, test=kind, level=level, pi=pi, labels=labels)
 
 
 def _pool(
