@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from kmeta.methods.meta.r_script import _text, _vector
+from kmeta.methods.meta.r_script import text, vector
 
 if TYPE_CHECKING:
     from kmeta.methods.meta.correlated import MultilevelFit
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 def r_multilevel(fit: MultilevelFit) -> str:
     """R code that repeats the model with metafor."""
-    lines = ["library(metafor)", "", "dat <- data.frame(", f"  label = {_vector(map(_text, fit.labels))},"]
-    lines.append(f"  yi = {_vector(map(repr, fit.yi.tolist()))},")
+    lines = ["library(metafor)", "", "dat <- data.frame(", f"  label = {vector(map(text, fit.labels))},"]
+    lines.append(f"  yi = {vector(map(repr, fit.yi.tolist()))},")
     for i, column in enumerate(fit.grouping.values()):
         lines.append(f"  {_name(list(fit.grouping)[i])} = {_column(column)},")
     lines += ["  stringsAsFactors = FALSE)", *_covariance(fit)]
     if fit.x is not None:
         for j, _ in enumerate(fit.terms):
-            lines.append(f"x{j} <- {_vector(map(repr, fit.x[:, j].tolist()))}")
-        names = _vector(map(_text, fit.terms))
+            lines.append(f"x{j} <- {vector(map(repr, fit.x[:, j].tolist()))}")
+        names = vector(map(text, fit.terms))
         lines.append(
             f"X <- cbind({', '.join(f'x{j}' for j in range(len(fit.terms)))}); colnames(X) <- {names}"
         )
@@ -30,7 +30,7 @@ def r_multilevel(fit: MultilevelFit) -> str:
     if fit.random:
         options.append("random = list(" + ", ".join(f"~ {_formula(r)}" for r in fit.random) + ")")
     if fit.struct:
-        options.append("struct = " + _vector(map(_text, fit.struct)))
+        options.append("struct = " + vector(map(text, fit.struct)))
     if fit.test == "t" and fit.df_method == "containment":
         options.append('dfs = "contain"')
     if fit.x is not None:
@@ -54,7 +54,7 @@ def r_multilevel(fit: MultilevelFit) -> str:
 def r_robust(result: RobustFit) -> str:
     """R code that repeats the fit and its cluster-robust tests."""
     lines = [result.fit.r_script(), ""]
-    lines.append(f"cluster <- {_vector(map(_text, result.cluster))}")
+    lines.append(f"cluster <- {vector(map(text, result.cluster))}")
     if result.kind == "CR1p" and result.df_method == "m-p":
         lines.append("robust(res, cluster = cluster)")
     elif result.kind == "CR0" and result.df_method == "m-p":
@@ -75,11 +75,11 @@ def r_robust(result: RobustFit) -> str:
 
 
 def _covariance(fit: MultilevelFit) -> list[str]:
-    lines = [f"V <- diag({_vector(map(repr, fit.vi.tolist()))}, nrow = {fit.k})"]
+    lines = [f"V <- diag({vector(map(repr, fit.vi.tolist()))}, nrow = {fit.k})"]
     for rows, blocks in fit.covariance.stacks:
         for index, block in zip(rows.tolist(), blocks, strict=True):
-            at = _vector(str(i + 1) for i in index)
-            values = _vector(map(repr, block.ravel().tolist()))
+            at = vector(str(i + 1) for i in index)
+            values = vector(map(repr, block.ravel().tolist()))
             lines.append(f"V[{at}, {at}] <- {values}")
     return lines
 
@@ -88,10 +88,10 @@ def _column(values: tuple[object, ...]) -> str:
     try:
         numbers = [float(str(value)) for value in values]
     except ValueError:
-        return _vector(_text(str(value)) for value in values)
+        return vector(text(str(value)) for value in values)
     if all(math.isfinite(number) for number in numbers):
-        return _vector(repr(number) for number in numbers)
-    return _vector(_text(str(value)) for value in values)
+        return vector(repr(number) for number in numbers)
+    return vector(text(str(value)) for value in values)
 
 
 def _name(name: str) -> str:

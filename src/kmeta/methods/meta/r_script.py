@@ -137,6 +137,6 @@ def _intervals(fit: MetaFit) -> list[str]:
 
 def r_data(columns: dict[str, Iterable[float]], lines: list[str]) -> str:
     """An R script: metafor, a data frame of numeric `columns` called dat, then `lines`."""
-    cells = [f"  {name} = {_vector(repr(float(x)) for x in values)}," for name, values in columns.items()]
+    cells = [f"  {name} = {vector(repr(float(x)) for x in values)}," for name, values in columns.items()]
     cells[-1] = cells[-1].rstrip(",") + ")"
     return "\n".join(["library(metafor)", "", "dat <- data.frame(", *cells, "", *lines]) + "\n"

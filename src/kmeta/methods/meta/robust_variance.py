@@ -17,7 +17,7 @@ from kmeta.core.result import Result
 from kmeta.methods.meta.distributions import quantile, two_sided
 from kmeta.methods.meta.inputs import estimates, level_of
 from kmeta.methods.meta.moderators import INTERCEPT, design_matrix
-from kmeta.methods.meta.r_script import _text, _vector
+from kmeta.methods.meta.r_script import text, vector
 from kmeta.methods.meta.robust import _Cluster, _pieces, _satterthwaite
 from kmeta.methods.meta.sample import orthonormal
 from kmeta.methods.meta.sampling_covariance import Ints, codes_of
@@ -92,13 +92,13 @@ class RobustVariance(Result):
 
     def r_script(self) -> str:
         """R code: the call of robumeta that gives the same numbers."""
-        lines = ["library(robumeta)", "", f"yi <- {_vector(map(repr, self.yi.tolist()))}"]
-        lines.append(f"vi <- {_vector(map(repr, self.vi.tolist()))}")
-        lines.append(f"cluster <- {_vector(map(_text, self.cluster))}")
+        lines = ["library(robumeta)", "", f"yi <- {vector(map(repr, self.yi.tolist()))}"]
+        lines.append(f"vi <- {vector(map(repr, self.vi.tolist()))}")
+        lines.append(f"cluster <- {vector(map(text, self.cluster))}")
         formula = "yi ~ 1"
         if self.x is not None:
             rest = [j for j, term in enumerate(self.terms) if term != INTERCEPT]
-            lines += [f"x{j} <- {_vector(map(repr, self.x[:, j].tolist()))}" for j in rest]
+            lines += [f"x{j} <- {vector(map(repr, self.x[:, j].tolist()))}" for j in rest]
             formula = "yi ~ " + " + ".join(f"x{j}" for j in rest)
         kind = {"correlated": "CORR", "hierarchical": "HIER"}[self.working]
         small = "TRUE" if self.small else "FALSE"
