@@ -10,7 +10,7 @@ NOT_BUILT: dict[str, str] = {
     "full text": "full texts and their exclusion reasons",
     "extract": "extraction forms; reading Kaplan-Meier figures into individual data",
     "appraise": "risk of bias",
-    "synthesise": "pooled curves, networks, binomial-normal (GLMM) models, small-study bias",
+    "synthesise": "pooled curves and networks; small-study bias and Bayesian models (in Python they are there)",
     "certainty": "rating the certainty of the evidence",
 }
 
