@@ -126,7 +126,9 @@ def judge(case: Values, one: Values) -> tuple[str, list[str]]:
     if failed and "_at_peer_tau2" in found:
         again, _ = compare(wanted, found["_at_peer_tau2"](), solves, one)
         if not again:
-            text = f"tau2 {found['tau2']!r} against {wanted['tau2']!r}, all else follows from it"
+            text = found.get("_peer_text") or (
+                f"tau2 {found['tau2']!r} against {wanted['tau2']!r}, all else follows from it"
+            )
             failed, peer = [], [text]
     return ("failed", failed) if failed else ("passed", peer)
 

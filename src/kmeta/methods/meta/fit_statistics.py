@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from kmeta.core.arrays import Floats
 from kmeta.methods.meta.fit import MetaFit
 
 
@@ -17,10 +18,15 @@ def fit_statistics(fit: MetaFit) -> dict[str, dict[str, float]]:
     """
     if fit.model == "multilevel" and fit.k_groups < fit.k:
         return _nested(fit)
+    return at_variances(fit, fit.tau2, fit.method not in ("CE", "fixed"))
+
+
+def at_variances(fit: MetaFit, tau2: float | Floats, parameters: int) -> dict[str, dict[str, float]]:
+    """The same with true effects of variance `tau2`, one for all or one for each, by so many `parameters`."""
     x = np.ones((fit.k, 1)) if fit.x is None else fit.x
     beta = np.array([fit.mu]) if fit.beta is None else fit.beta
     k, p = x.shape
-    total = fit.vi + fit.tau2
+    total = fit.vi + tau2
     rss = float(np.sum((fit.yi - x @ beta) ** 2 / total))
     spread = float(np.log(total).sum())
     ml = -0.5 * (k * math.log(2 * math.pi) + spread + rss)
@@ -28,7 +34,7 @@ def fit_statistics(fit: MetaFit) -> dict[str, dict[str, float]]:
     gram, weighted = x.T @ x, x.T @ (x / total[:, None])
     dets = float(np.linalg.slogdet(gram)[1] - np.linalg.slogdet(weighted)[1])
     reml = -0.5 * ((k - p) * math.log(2 * math.pi) + spread + rss - dets)
-    parameters = p + (fit.method not in ("CE", "fixed"))
+    parameters += p
     return {
         "ML": _criteria(ml, -2 * (ml - saturated), parameters, k),
         "REML": _criteria(reml, -2 * reml, parameters, k - p),

@@ -36,12 +36,18 @@ def predict(
     Raises InputError when `new` does not have the model's moderators or `pi` is unknown.
     Source: Riley, Higgins & Deeks 2011, doi:10.1136/bmj.d549.
     """
-    rows, labels = _rows(fit, new)
+    rows, labels = design_rows(fit, new)
     return predict_rows(fit, rows, labels, pi)
 
 
-def predict_rows(fit: MetaFit, rows: Floats, labels: tuple[str, ...], pi: str | None) -> Prediction:
-    """Predicted values at rows of the design matrix, shape (n, p)."""
+def predict_rows(
+    fit: MetaFit,
+    rows: Floats,
+    labels: tuple[str, ...],
+    pi: str | None,
+    tau2: Floats | None = None,
+) -> Prediction:
+    """Predicted values at rows of the design matrix, shape (n, p); `tau2` of each row where it is not the fit's."""
     pi = fit.pi if pi is None else pi
     p = rows.shape[1]
     if fit.beta is None or fit.vcov is None:
@@ -57,7 +63,7 @@ def predict_rows(fit: MetaFit, rows: Floats, labels: tuple[str, ...], pi: str | 
     mu = rows @ beta
     se = np.sqrt(np.einsum("ij,jk,ik->i", rows, vcov, rows))
     half = quantile(fit.level, fit.df) * se
-    spread = quantile(fit.level, reference) * np.sqrt(se**2 + fit.tau2)
+    spread = quantile(fit.level, reference) * np.sqrt(se**2 + (fit.tau2 if tau2 is None else tau2))
     if fit.model == "common":
         spread = np.full_like(se, math.nan)
     return Prediction(
@@ -74,7 +80,10 @@ def predict_rows(fit: MetaFit, rows: Floats, labels: tuple[str, ...], pi: str | 
     )
 
 
-def _rows(fit: MetaFit, new: Mapping[str, ArrayLike] | ArrayLike | None) -> tuple[Floats, tuple[str, ...]]:
+def design_rows(
+    fit: MetaFit, new: Mapping[str, ArrayLike] | ArrayLike | None
+) -> tuple[Floats, tuple[str, ...]]:
+    """Rows of the design matrix at values `new` of the moderators (the studies' where None), with their labels."""
     if fit.x is None:
         if new is not None:
             raise InputError("the model has no moderators", where="new", hint="call predict() without it")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from kmeta.core.arrays import Floats
 from kmeta.core.errors import InputError
 from kmeta.methods.meta.fit import MetaFit
+from kmeta.methods.meta.location_scale import LocationScaleFit
 from kmeta.methods.meta.scales import LOG_MEASURES, LOGIT_MEASURES
 
 TESTS = {"z": "z", "t": "t", "hksj": "adhoc", "knha": "knha"}
@@ -24,7 +26,10 @@ def r_script(fit: MetaFit) -> str:
     """
     lines = ["library(metafor)", "", *_data(fit), "", *_call(fit), "print(res)", *_intervals(fit), ""]
     low, high = fit.ci_low, fit.ci_high
-    lines.append(f"# kmeta: mu {fit.mu!r}, se {fit.se!r}, interval {low!r} to {high!r}, tau2 {fit.tau2!r}")
+    between = f"tau2 {fit.tau2!r}"
+    if isinstance(fit, LocationScaleFit):
+        between = f"alpha {fit.alpha.tolist()!r}"
+    lines.append(f"# kmeta: mu {fit.mu!r}, se {fit.se!r}, interval {low!r} to {high!r}, {between}")
     return "\n".join(lines) + "\n"
 
 
@@ -68,12 +73,17 @@ def _data(fit: MetaFit) -> list[str]:
     lines += [f"  {name} = {values}," for name, values in columns.items()]
     lines += ["  stringsAsFactors = FALSE)"]
     if fit.x is not None:
-        names = vector(map(text, fit.terms))
-        for j, _ in enumerate(fit.terms):
-            lines.append(f"x{j} <- {vector(map(repr, fit.x[:, j].tolist()))}")
-        lines.append(
-            f"X <- cbind({', '.join(f'x{j}' for j in range(len(fit.terms)))}); colnames(X) <- {names}"
-        )
+        lines += _matrix("x", fit.x, fit.terms)
+    if isinstance(fit, LocationScaleFit):
+        lines += _matrix("z", fit.z, fit.scale_terms)
+    return lines
+
+
+def _matrix(name: str, columns: Floats, terms: Sequence[str]) -> list[str]:
+    """A design matrix, its name in capitals."""
+    lines = [f"{name}{j} <- {vector(map(repr, columns[:, j].tolist()))}" for j, _ in enumerate(terms)]
+    bound = ", ".join(f"{name}{j}" for j, _ in enumerate(terms))
+    lines.append(f"{name.upper()} <- cbind({bound}); colnames({name.upper()}) <- {vector(map(text, terms))}")
     return lines
 
 
@@ -102,6 +112,9 @@ def _call(fit: MetaFit) -> list[str]:
         options.append("weights = 1 / vi")
     if fit.x is not None:
         options.append("mods = X, intercept = FALSE")
+    if isinstance(fit, LocationScaleFit):
+        options.append(f'scale = Z, link = "{fit.link}"')
+        return ["res <- rma(yi, vi, data = dat, slab = label, " + ", ".join(options) + ")"]
     return ["res <- rma(yi, vi, data = dat, slab = label, " + ", ".join(options) + ",", f"  {CONTROL})"]
 
 

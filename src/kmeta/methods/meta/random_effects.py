@@ -40,6 +40,8 @@ def random_effects(
     level: float = 0.95,
     pi: str = "test",
     labels: Sequence[str] | None = None,
+    scale: Moderators | None = None,
+    link: str = "log",
 ) -> MetaFit:
     """Pool estimates `yi` with sampling variances `vi`, both of shape (k,), on the analysis scale (log HR).
 
@@ -54,17 +56,35 @@ def random_effects(
         the sandwich that holds for them.
     pi : reference of the prediction interval: "test" that of the test, "z", "t" with k - p df,
         "riley" t with k - p - 1 df (k - 2 without moderators; one more when tau2 is given).
+    scale : columns, given as `mods`, on which the variance of the true effects depends: a location-scale model
+        (`LocationScaleFit`), by REML or ML. link : "log", log tau2_i is linear in them; "identity", tau2_i itself is.
     Raises InputError for data or options that cannot be used, ConvergenceError when tau2 does not settle.
     Sources: Viechtbauer 2010, doi:10.18637/jss.v036.i03; Knapp & Hartung 2003, doi:10.1002/sim.1482; Higgins,
     Thompson & Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x; Riley, Higgins & Deeks 2011,
-    doi:10.1136/bmj.d549.
+    doi:10.1136/bmj.d549; Viechtbauer & Lopez-Lopez 2022, doi:10.1002/jrsm.1562 (scale).
 
     >>> fit = random_effects([-0.5, -0.2, -0.9], [0.04, 0.02, 0.09], measure="HR")
     >>> round(fit.effect, 3), [round(limit, 3) for limit in fit.effect_ci], fit.k
     (0.628, [0.274, 1.438], 3)
     """
+    options: dict[str, Any]
+    if scale is not None:
+        from kmeta.methods.meta.location_scale import location_scale
+
+        if weights is not None:
+            raise InputError("a location-scale model takes no user weights", where="weights")
+        options = {
+            "mods": mods,
+            "level": level_of(level),
+            "pi": _option(pi, dict.fromkeys(PREDICTION, pi), "pi"),
+        }
+        return location_scale(
+            yi, vi, scale, link=link, measure=measure, method=tau2, test=test, labels=labels, **options
+        )
+    if link != "log":
+        raise InputError("a link is that of a scale", where="link", hint="give scale=, or leave link out")
     if test == "wider":
-        options: dict[str, Any] = {
+        options = {
             "mods": mods,
             "weights": weights,
             "level": level,

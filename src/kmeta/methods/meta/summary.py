@@ -7,9 +7,15 @@ import math
 from kmeta.core.numbers import decimal, interval, p_phrase, percent
 from kmeta.methods.meta.correlated import MultilevelFit
 from kmeta.methods.meta.fit import MetaFit
+from kmeta.methods.meta.location_scale import LocationScaleFit
 from kmeta.methods.meta.scales import natural_name
 
-MODEL = {"random": "Random-effects model", "common": "Common-effect model", "multilevel": "Multilevel model"}
+MODEL = {
+    "random": "Random-effects model",
+    "common": "Common-effect model",
+    "multilevel": "Multilevel model",
+    "location-scale": "Location-scale model",
+}
 TEST = {
     "z": "normal (z) interval",
     "t": "t interval",
@@ -122,6 +128,8 @@ def _moderators(fit: MetaFit) -> str:
 def _heterogeneity(fit: MetaFit) -> list[str]:
     residual = "Residual heterogeneity" if fit.beta is not None else "Heterogeneity"
     lines = [f"{residual}: Cochran's Q({fit.q_df}) = {decimal(fit.q, 2)}, {p_phrase(fit.q_p)}"]
+    if isinstance(fit, LocationScaleFit):
+        return lines + _scale(fit)
     if isinstance(fit, MultilevelFit):
         lines += fit.heterogeneity_lines()
         if not math.isnan(fit.tau2):
@@ -145,4 +153,24 @@ def _heterogeneity(fit: MetaFit) -> list[str]:
             lines.append(f"  I2 = {percent(fit.i2, 1)} % ({share}), H2 = {decimal(fit.h2, 2)}")
         else:
             lines.append(f"  {shown}")
+    return lines
+
+
+def _scale(fit: LocationScaleFit) -> list[str]:
+    """The scale's coefficients and their test, and the range of tau2."""
+    head = "log tau2" if fit.link == "log" else "tau2"
+    rows = [[head, "estimate", "se", f"{100 * fit.level:g} % CI", "P"]]
+    for row in fit.scale_rows():
+        known = not math.isnan(row["se"])
+        p = p_phrase(row["p_value"]).removeprefix("P ").removeprefix("= ") if known else "–"
+        limits = _pair(row["ci_low"], row["ci_high"], 4)
+        rows.append(
+            [row["term"], decimal(row["estimate"], 4), decimal(row["se"], 4) if known else "–", limits, p]
+        )
+    low, high = float(fit.tau2_i.min()), float(fit.tau2_i.max())
+    lines = [f"  tau2 of the estimates: {_pair(low, high, 4)}; link: {fit.link}", "", *_table(rows)]
+    if len(fit.alpha) > 1 and not math.isnan(fit.qs):
+        first, second = fit.qs_df
+        name = f"chi2({first:g})" if math.isnan(second) else f"F({first:g}, {second:g})"
+        lines += ["", f"Test of the scale: {name} = {decimal(fit.qs, 3)}, {p_phrase(fit.qs_p)}"]
     return lines
