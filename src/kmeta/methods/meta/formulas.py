@@ -235,12 +235,17 @@ def _levels(name: str, values: Any) -> tuple[str, ...] | None:
 def _values(name: str, values: Any, where: str) -> tuple[Any, ...]:
     import pandas as pd
 
-    single = isinstance(values, str) or np.ndim(values) == 0
-    column = [values] if single else [v.item() if isinstance(v, np.generic) else v for v in values]
+    flat = isinstance(values, np.ndarray) and values.ndim == 0
+    single = flat or isinstance(values, str) or not hasattr(values, "__iter__")
+    column = (
+        [values.item() if flat else values]
+        if single
+        else [v.item() if isinstance(v, np.generic) else v for v in values]
+    )
     if not column:
         raise InputError(f"column {name!r} is empty", where=where)
     for row, value in enumerate(column):
-        if np.ndim(value):
+        if hasattr(value, "__iter__") and not isinstance(value, str):
             raise InputError(f"column {name!r} is not a flat list", where=where, hint="one value a row")
         blank = isinstance(value, str) and not value.strip()
         if blank or value is None or bool(pd.isna(value)):
