@@ -127,7 +127,8 @@ def categories_of(mods: Any) -> dict[str, Category]:
     return found
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text reads as a number."""
     try:
         float(text)
     except ValueError:
@@ -137,7 +138,7 @@ def _is_number(text: str) -> bool:
 
 def _refuse_digits(name: str, values: Any) -> None:
     """Numbers written as text are neither a number nor, for certain, a name."""
-    if not all(isinstance(value, str) and _is_number(value) for value in values):
+    if not all(isinstance(value, str) and is_number(value) for value in values):
         return
     raise InputError(
         f"column {name!r} holds numbers as text",

@@ -96,7 +96,7 @@ class MultilevelFit(MetaFit):
 
         Without `inner` the prediction interval is NaN where levels differ in variance.
         """
-        from kmeta.methods.meta.prediction import _rows, prediction_df
+        from kmeta.methods.meta.prediction import design_rows, prediction_df
 
         kind = self.pi if pi is None else pi
         if self.x is not None and new is not None and INTERCEPT not in self.terms:
@@ -106,7 +106,7 @@ class MultilevelFit(MetaFit):
             rows = np.column_stack([columns[term] for term in self.terms])
             labels = tuple(str(i + 1) for i in range(len(rows)))
         else:
-            rows, labels = _rows(self, new)
+            rows, labels = design_rows(self, new)
         beta = np.array([self.mu]) if self.beta is None else self.beta
         vcov = np.array([[self.se**2]]) if self.vcov is None else self.vcov
         total = self.tau2 if inner is None else self._variance_at(inner)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kmeta.methods.meta.blup import Radial, Shrunken
     from kmeta.methods.meta.categories import Category
     from kmeta.methods.meta.contrasts import ContrastTest, ModelComparison
+    from kmeta.methods.meta.formulas import Formula
     from kmeta.methods.meta.gosh import Gosh
     from kmeta.methods.meta.influence import Baujat, Influence, Residuals
     from kmeta.methods.meta.one_by_one import Refits
@@ -40,7 +41,8 @@ class MetaFit(Result):
     With moderators `beta`, `vcov` hold every coefficient of `terms`, and mu, se, ci are those of the first; `qm` is
     the omnibus test (chi2 with `qm_df[0]`, or F with both), `r2` the share of tau2 they explain.
     `sigma2`: variance components by level of `structure` (one: tau2 itself); tau2 is their sum.
-    `factors`: the categorical moderators by name, with their coding.
+    `factors`: the categorical moderators by name, with their coding; `formula`: the moderators' formula.
+    `seed`, `n_bootstrap`: of a bootstrap prediction interval.
     `warnings` say what a reader must know before using the numbers.
     """
 
@@ -88,6 +90,9 @@ class MetaFit(Result):
     groups: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     factors: Mapping[str, Category] = field(default_factory=dict)
+    formula: Formula | None = None
+    seed: int | None = None
+    n_bootstrap: int | None = None
 
     plot = PlotViews(forest="kmeta.plots.forest:forest", funnel="kmeta.plots.funnel:funnel")
 
@@ -172,7 +177,8 @@ class MetaFit(Result):
     ) -> Prediction:
         """Estimate, confidence and prediction interval, for rows of moderators `new` where the model has them.
 
-        `pi` as in `random_effects`. Given on request for any k where its reference distribution exists.
+        `new` has the columns of `data` where the model was given a formula. `pi` as in `random_effects`.
+        Given on request for any k where its reference distribution exists.
         """
         from kmeta.methods.meta.prediction import predict
 

@@ -51,9 +51,20 @@ def _round_the_axis(q: float, weights: Floats) -> float:
     return float((np.sum(np.exp(z) * transform * slope) / (1j * POINTS)).real)
 
 
+def _upper_bound(q: float, weights: Floats) -> float:
+    """Chernoff's bound of P(sum > q)."""
+    tilt = np.arange(1, 20) / (40 * float(weights.max()))
+    logs = -tilt * q - 0.5 * np.log1p(-2 * np.outer(weights, tilt)).sum(axis=0)
+    return math.exp(min(0.0, float(logs.min())))
+
+
 def _along_a_line(q: float, weights: Floats) -> float:
     """Trapezoid on a vertical line to the right of the pole; the step makes its error smaller than rounding."""
-    at = 1 / math.sqrt(2 * float(weights @ weights))
+    beyond = max(0.0, q - float(weights.sum()))
+    if beyond and _upper_bound(q, weights) < 1e-17:
+        return 1.0
+    # about the saddle point: farther out in the tail the line must lie nearer the pole, or large terms cancel
+    at = 1 / math.hypot(math.sqrt(2 * float(weights @ weights)), beyond)
     step = at / 6
     start, total = 0, 0.0
     for _ in range(BLOCKS):

@@ -108,9 +108,14 @@ def refit(fit: MetaFit, rows: Sequence[int]) -> MetaFit:
         test=fit.test,
         user=None if fit.user_weights is None else fit.user_weights[keep],
         level=fit.level,
-        pi=fit.pi,
+        pi=_closed(fit),
         labels=tuple(labels),
     )
+
+
+def _closed(fit: MetaFit) -> str:
+    """What a refit takes for `pi`: its prediction interval is not shown, so nothing is drawn for it."""
+    return "test" if fit.pi == "bootstrap" else fit.pi
 
 
 def leave_one_out(fit: MetaFit) -> Refits:
@@ -182,7 +187,7 @@ def _at_once(
     """All refits as one batch; `include` says which of the estimates, taken in `order`, each refit has."""
     parts = subsets(fit.yi[order], fit.vi[order], fit.k, include)
     method = fit.tau2 if fit.method == "fixed" else fit.method
-    many = fit_batch(parts, fit.k, method=method, test=fit.test, level=fit.level, pi=fit.pi)
+    many = fit_batch(parts, fit.k, method=method, test=fit.test, level=fit.level, pi=_closed(fit))
     if not many.converged.all():
         row = int(np.argmin(many.converged))
         raise ConvergenceError(

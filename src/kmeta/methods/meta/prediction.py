@@ -49,6 +49,13 @@ def predict_rows(
 ) -> Prediction:
     """Predicted values at rows of the design matrix, shape (n, p); `tau2` of each row where it is not the fit's."""
     pi = fit.pi if pi is None else pi
+    drawn = pi == "bootstrap"
+    if drawn and fit.pi != "bootstrap":
+        raise InputError(
+            "the fit has no bootstrap interval",
+            where="pi",
+            hint='random_effects(..., pi="bootstrap", seed=...)',
+        )
     p = rows.shape[1]
     if fit.beta is None or fit.vcov is None:
         beta, vcov = np.array([fit.mu]), np.array([[fit.se**2]])
@@ -59,7 +66,9 @@ def predict_rows(
         left = fit.df
     if fit.test == "kr":
         left = fit.df
-    reference = max(1.0 if fit.test != "kr" else 0.0, prediction_df(fit.df, left, fit.method, pi))
+    reference = max(
+        1.0 if fit.test != "kr" else 0.0, prediction_df(fit.df, left, fit.method, "test" if drawn else pi)
+    )
     mu = rows @ beta
     se = np.sqrt(np.einsum("ij,jk,ik->i", rows, vcov, rows))
     half = quantile(fit.level, fit.df) * se
@@ -75,8 +84,8 @@ def predict_rows(
         se=frozen(se),
         ci_low=frozen(mu - half),
         ci_high=frozen(mu + half),
-        pi_low=frozen(mu - spread),
-        pi_high=frozen(mu + spread),
+        pi_low=frozen([fit.pi_low] if drawn else mu - spread),
+        pi_high=frozen([fit.pi_high] if drawn else mu + spread),
     )
 
 
@@ -90,6 +99,9 @@ def design_rows(
         return np.ones((1, 1)), ("mu",)
     if new is None:
         return fit.x, fit.labels
+    if fit.formula is not None:
+        x = fit.formula.matrix(new)
+        return x, tuple(str(i + 1) for i in range(len(x)))
     columns = columns_of(coded_as(fit, new) if isinstance(new, Mapping) else new)
     wanted = [term for term in fit.terms if term != INTERCEPT]
     if not isinstance(new, Mapping) and len(columns) == len(wanted):

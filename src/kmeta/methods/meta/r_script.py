@@ -130,7 +130,15 @@ def _intervals(fit: MetaFit) -> list[str]:
         return ["anova(res, btt = 2:res$p)"] if "intercept" in fit.terms and len(fit.terms) > 1 else []
     if fit.model == "random" and not math.isnan(fit.tau2_low) and fit.method not in ("GENQ", "GENQM"):
         lines.append("confint(res)  # Q-profile interval of tau2")
-    if not math.isnan(fit.pi_low):
+    if fit.pi == "bootstrap":
+        lines += [
+            "# prediction interval: metafor has no bootstrap; pimeta's differs by what the draws differ",
+            f'pima <- pimeta::pima(dat$yi, sqrt(dat$vi), alpha = {1 - fit.level:.12g}, method = "boot",',
+            f"  B = {fit.n_bootstrap}, seed = {fit.seed})",
+            "pi <- c(pima$lpi, pima$upi)",
+            "pi",
+        ]
+    elif not math.isnan(fit.pi_low):
         left = fit.k_groups - 1 if fit.model == "multilevel" else fit.k - 1
         quantiles = {
             "test": "qnorm(p)" if math.isinf(fit.df) else f"qt(p, {fit.df:g})",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,11 +21,14 @@ from kmeta.methods.meta.qprofile import q_profile
 from kmeta.methods.meta.sample import Sample, Weighted
 from kmeta.methods.meta.tau2 import TAU2, tau2_standard_error
 
+if TYPE_CHECKING:
+    from kmeta.methods.meta.formulas import Formula
+
 __all__ = ["MetaFit", "common_effect", "random_effects"]
 
 TESTS = {"z": "z", "t": "t", "kr": "kr", "hksj": "hksj", "adhoc": "hksj", "knha": "knha"}
-PREDICTION = ("test", "z", "t", "riley")
-Moderators = Mapping[str, ArrayLike | Category] | ArrayLike
+PREDICTION = ("test", "z", "t", "riley", "bootstrap")
+Moderators = Mapping[str, ArrayLike | Category] | ArrayLike  # a text is a formula
 
 
 def random_effects(
@@ -36,9 +39,12 @@ def random_effects(
     tau2: str | float = "REML",
     test: str = "hksj",
     mods: Moderators | None = None,
+    data: Any = None,
     weights: ArrayLike | None = None,
     level: float = 0.95,
     pi: str = "test",
+    seed: int = 0,
+    n_bootstrap: int = 25_000,
     labels: Sequence[str] | None = None,
     scale: Moderators | None = None,
     link: str = "log",
@@ -52,50 +58,57 @@ def random_effects(
         "wider" the wider of "knha" and "z".
     mods : columns by name, or an array (k, q); a column of names is categorical, each level against the first in
         alphabetical order (another coding: `kmeta.category`); an intercept is added unless a constant column is there.
+        A text that begins with "~" is a formula of columns in `data` (dict or data frame), read by formulaic (extra
+        `frames`): "~ ablat + C(alloc)"; it has an intercept unless it says "0 +".
     weights : any fixed weights of the estimates, shape (k,), instead of 1 / (vi + tau2); the standard error is then
         the sandwich that holds for them.
     pi : reference of the prediction interval: "test" that of the test, "z", "t" with k - p df,
-        "riley" t with k - p - 1 df (k - 2 without moderators; one more when tau2 is given).
+        "riley" t with k - p - 1 df (k - 2 without moderators; one more when tau2 is given), "bootstrap" a parametric
+        bootstrap with `seed` and `n_bootstrap` replicates that draws tau2 from its confidence distribution (without
+        moderators; neither the estimator of tau2 nor the test changes it).
     scale : columns, given as `mods`, on which the variance of the true effects depends: a location-scale model
         (`LocationScaleFit`), by REML or ML. link : "log", log tau2_i is linear in them; "identity", tau2_i itself is.
     Raises InputError for data or options that cannot be used, ConvergenceError when tau2 does not settle.
     Sources: Viechtbauer 2010, doi:10.18637/jss.v036.i03; Knapp & Hartung 2003, doi:10.1002/sim.1482; Higgins,
     Thompson & Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x; Riley, Higgins & Deeks 2011,
-    doi:10.1136/bmj.d549; Viechtbauer & Lopez-Lopez 2022, doi:10.1002/jrsm.1562 (scale).
+    doi:10.1136/bmj.d549; Nagashima, Noma & Furukawa 2019, doi:10.1177/0962280218773520; Viechtbauer &
+    Lopez-Lopez 2022, doi:10.1002/jrsm.1562 (scale).
 
     >>> fit = random_effects([-0.5, -0.2, -0.9], [0.04, 0.02, 0.09], measure="HR")
     >>> round(fit.effect, 3), [round(limit, 3) for limit in fit.effect_ci], fit.k
     (0.628, [0.274, 1.438], 3)
     """
-    options: dict[str, Any]
     if scale is not None:
         from kmeta.methods.meta.location_scale import location_scale
 
-        if weights is not None:
-            raise InputError("a location-scale model takes no user weights", where="weights")
-        options = {
-            "mods": mods,
-            "level": level_of(level),
-            "pi": _option(pi, dict.fromkeys(PREDICTION, pi), "pi"),
-        }
-        return location_scale(
-            yi, vi, scale, link=link, measure=measure, method=tau2, test=test, labels=labels, **options
-        )
+        if weights is not None or data is not None or isinstance(mods, str) or pi == "bootstrap":
+            raise InputError(
+                "a location-scale model takes no user weights, no formula and no bootstrap",
+                where="scale",
+                hint="give mods and scale as columns",
+            )
+        reference = _option(pi, dict.fromkeys(PREDICTION, pi), "pi")
+        rest: dict[str, Any] = {"mods": mods, "level": level_of(level), "pi": reference, "labels": labels}
+        return location_scale(yi, vi, scale, link=link, measure=measure, method=tau2, test=test, **rest)
     if link != "log":
         raise InputError("a link is that of a scale", where="link", hint="give scale=, or leave link out")
     if test == "wider":
-        options = {
+        options: dict[str, Any] = {
             "mods": mods,
+            "data": data,
             "weights": weights,
             "level": level,
             "pi": pi,
+            "seed": seed,
+            "n_bootstrap": n_bootstrap,
             "labels": labels,
         }
         both = [random_effects(yi, vi, measure=measure, tau2=tau2, test=t, **options) for t in ("knha", "z")]
         return max(both, key=lambda fit: fit.ci_high - fit.ci_low)
     y, v = estimates(yi, vi)
-    x, terms = design_matrix(mods, len(y))
-    return fit_model(
+    x, terms, formula = _design(mods, data, len(y))
+    kind = _option(pi, {name: name for name in PREDICTION}, "pi")
+    fit = fit_model(
         y,
         v,
         x,
@@ -105,10 +118,16 @@ def random_effects(
         test=_option(test, TESTS, "test"),
         user=weights_of(weights, len(y)),
         level=level_of(level),
-        pi=_option(pi, {name: name for name in PREDICTION}, "pi"),
+        pi="test" if kind == "bootstrap" else kind,
         labels=labels_of(labels, len(y)),
         factors=categories_of(mods),
+        formula=formula,
     )
+    if kind == "bootstrap":
+        from kmeta.methods.meta.bootstrap_prediction import with_bootstrap
+
+        return with_bootstrap(fit, seed, n_bootstrap)
+    return fit
 
 
 def common_effect(
@@ -118,6 +137,7 @@ def common_effect(
     measure: str,
     test: str = "z",
     mods: Moderators | None = None,
+    data: Any = None,
     weights: ArrayLike | None = None,
     level: float = 0.95,
     labels: Sequence[str] | None = None,
@@ -131,7 +151,7 @@ def common_effect(
     -0.3774
     """
     y, v = estimates(yi, vi)
-    x, terms = design_matrix(mods, len(y))
+    x, terms, formula = _design(mods, data, len(y))
     return fit_model(
         y,
         v,
@@ -145,7 +165,23 @@ def common_effect(
         pi="test",
         labels=labels_of(labels, len(y)),
         factors=categories_of(mods),
+        formula=formula,
     )
+
+
+def _design(
+    mods: Moderators | None, data: Any, k: int
+) -> tuple[Floats | None, tuple[str, ...], Formula | None]:
+    """(X, names of its columns, the formula they came from)."""
+    if isinstance(mods, str):
+        from kmeta.methods.meta.formulas import formula_design
+
+        if not mods.lstrip().startswith("~"):
+            raise InputError(f"mods is the text {mods!r}", where="mods", hint='a formula begins with "~"')
+        return formula_design(mods.strip(), data, k)
+    if data is not None:
+        raise InputError("is for a formula", where="data", hint='mods="~ a + C(b)", or the columns as mods')
+    return *design_matrix(mods, k), None
 
 
 def _option(given: str, allowed: Mapping[str, str], where: str) -> str:
@@ -184,6 +220,7 @@ def fit_model(
     pi: str,
     labels: tuple[str, ...],
     factors: Mapping[str, Category] | None = None,
+    formula: Formula | None = None,
 ) -> MetaFit:
     k, p = len(y), 1 if x is None else x.shape[1]
     method, between = estimate_tau2(tau2, y, v, x, user)
@@ -244,6 +281,7 @@ def fit_model(
         sigma2=(between,),
         warnings=warnings,
         factors=factors or {},
+        formula=formula,
         **_heterogeneity(y, v, x, fixed, between, method, user, level),
         **(
             _moderation(y, v, x, terms, beta, vcov, df, method, between, user, fixed) if x is not None else {}

@@ -38,8 +38,13 @@ def summary(fit: MetaFit) -> str:
     lines = [_title(fit), _how(fit), ""]
     lines += _table(_coefficients(fit) if fit.beta is not None else _estimate(fit))
     lines += ["", _test(fit)]
+    if fit.pi == "bootstrap":
+        lines.append(f"Prediction interval: bootstrap, {fit.n_bootstrap} replicates, seed {fit.seed}")
     if fit.beta is not None:
         lines.append(_moderators(fit))
+    if fit.formula is not None:
+        coding = (f"; {name}: {words} coding" for name, words in fit.formula.coding.items())
+        lines.append(f"Moderators by formula: {fit.formula.text}" + "".join(coding))
     lines += _heterogeneity(fit)
     lines += [f"Warning: {text}." for text in fit.warnings]
     return "\n".join(lines)

@@ -131,7 +131,7 @@ def trim_fill(fit: MetaFit, *, estimator: str = "L0", side: str | None = None) -
 def _again(fit: MetaFit, y: Floats, v: Floats, labels: tuple[str, ...], x: Floats | None = None) -> MetaFit:
     from kmeta.methods.meta.random_effects import fit_model
 
-    return fit_model(
+    again = fit_model(
         frozen(y),
         frozen(v),
         x,
@@ -141,9 +141,14 @@ def _again(fit: MetaFit, y: Floats, v: Floats, labels: tuple[str, ...], x: Float
         test=fit.test,
         user=None,
         level=fit.level,
-        pi=fit.pi,
+        pi="test" if fit.pi == "bootstrap" else fit.pi,
         labels=labels,
     )
+    if fit.pi == "bootstrap" and x is None and fit.seed is not None and fit.n_bootstrap is not None:
+        from kmeta.methods.meta.bootstrap_prediction import with_bootstrap
+
+        return with_bootstrap(again, fit.seed, fit.n_bootstrap)
+    return again
 
 
 def _side(fit: MetaFit) -> str:
