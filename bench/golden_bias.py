@@ -349,4 +349,34 @@ def publication_bias(run: str, call: str, inputs: Values, expected: Values) -> V
     return KINDS[kind](inputs, one) if kind in KINDS else None
 
 
-FAMILIES = {"publication_bias": publication_bias}
+# --- tables -----------------------------------------------------------------------------------------------------
+
+
+def tables(run: str, call: str, inputs: Values, expected: Values) -> Values | None:
+    """metabias() of 2x2 tables: regressions, and rank tests by the normal approximation."""
+    if not run.startswith("metabias_"):
+        return None
+    data = {key: np.array([number(x) for x in inputs[key]]) for key in ("ai", "n1i", "ci", "n2i")}
+    corrected: Values = {"add": (0.5, 0.5), "to": ("only0", "only0"), "drop00": (True, True)}
+    common = km.mantel_haenszel(
+        "OR", **data, **corrected
+    )  # the peer corrects it, not the events it is held against
+    found: Values = {}
+    for name in expected:
+        if name in ("Schwarzer", "Begg"):
+            odds = math.exp(common.mu) if name == "Schwarzer" else None
+            rank = km.ranktest_2x2(**data, method=name, odds_ratio=odds, exact=False)
+            ratio, spread = rank.score / rank.score_se, [rank.score, rank.score_se]
+            found[name] = {"stat": ratio, "pval": rank.p_value, "estimate": spread}
+        else:
+            line = km.regtest_2x2(**data, method=name)
+            found[name] = {
+                "stat": line.statistic,
+                "pval": line.p_value,
+                "df": line.df,
+                "estimate": [line.slope, line.se],
+            }
+    return found
+
+
+FAMILIES = {"publication_bias": publication_bias, "binary_2x2": tables}

@@ -631,10 +631,12 @@ def incidence_rate(inputs: Values, one: Values) -> Values | None:
     if parts[0] == "glmm":
         points = {"UM.FS": 7, "UM.RS": 1, "CM.EL": 7}[parts[2]]
         return from_peers_point(km.glmm("IRR", **data, model=parts[2], points=points), one)
-    if parts[0] == "metainc" and parts[1] in ("MH", "Inverse"):
+    if parts[0] == "metainc":
         own = km.effect_sizes("IRR", **data)
         fit = km.random_effects(own.yi, own.vi, measure="IRR", test="z", pi="t")
-        common: MetaFit = km.mantel_haenszel("IRR", **data) if parts[1] == "MH" else fit.common
+        common: MetaFit = fit.common
+        if parts[1] != "Inverse":
+            common = km.mantel_haenszel("IRR", **data, weighting=parts[1].lower())
         return meta_values(own, common, fit)
     if name == "metarate_Inverse":
         own = km.effect_sizes("IRLN", **single)

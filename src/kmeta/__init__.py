@@ -35,6 +35,7 @@ _PUBLIC: dict[str, str] = {
     "random_effects": "kmeta.methods.meta",
     "random_effects_batch": "kmeta.methods.meta",
     "ranktest": "kmeta.methods.meta",
+    "ranktest_2x2": "kmeta.methods.meta",
     "regtest": "kmeta.methods.meta",
     "regtest_2x2": "kmeta.methods.meta",
     "selection_model": "kmeta.methods.meta",

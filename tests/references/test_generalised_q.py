@@ -132,3 +132,9 @@ def test_what_cannot_be_used_is_refused_in_words(work, words):
     with pytest.raises(InputError, match=words) as error:
         work()
     assert error.value.where
+
+
+@pytest.mark.parametrize("q", [5e-324, 1e-310, 1e-250])
+def test_a_q_next_to_nothing_has_no_share_below_it(q):
+    assert chi2_sum(q, np.array([1.0, 0.5])) == 0
+    assert chi2_sum(1e-190, np.array([1.0])) == pytest.approx(math.sqrt(2e-190 / math.pi), rel=1e-10)

@@ -333,6 +333,93 @@ def test_tables_against_meta(method):
     assert (found.statistic, found.p_value) == pytest.approx(META[method], rel=1e-6)
 
 
+# the same call with method.bias = "Schwarzer", "Begg" (statistic, P value, score, its error)
+META_RANKS = {
+    "Schwarzer": (0.366053325651938, 0.71432528466629, 6, 16.391054470859),
+    "Begg": (0.122017775217313, 0.90288494086971, 2, 16.391054470859),
+}
+# of dat.nielweise2007: empty cells, and a table without events
+SPARSE = (
+    [0, 1, 2, 0, 5, 1, 1, 1, 1, 1, 0, 0, 3, 6, 0, 0, 1, 4],
+    [116, 44, 208, 130, 151, 98, 174, 74, 97, 113, 66, 70, 188, 187, 118, 252, 345, 64],
+    [3, 3, 9, 7, 6, 4, 3, 2, 19, 2, 7, 1, 5, 11, 0, 1, 3, 1],
+    [117, 35, 195, 136, 157, 139, 177, 39, 103, 122, 64, 58, 175, 180, 105, 262, 362, 69],
+)
+
+
+@pytest.mark.parametrize("method", sorted(META_RANKS))
+def test_ranks_of_tables_against_meta(method):
+    found = km.ranktest_2x2(*BCG, method=method, exact=False)
+    values = (found.score / found.score_se, found.p_value, found.score, found.score_se)
+    assert values == pytest.approx(META_RANKS[method], rel=1e-10)
+
+
+def test_ranks_of_sparse_tables_against_meta():
+    """R's meta corrects the empty cells for its odds ratio only; 24.276 is the score's error for 17 tables."""
+    a, n1, c, n2 = (np.array(column, dtype=float) for column in SPARSE)
+    names = {"ai": a, "n1i": n1, "ci": c, "n2i": n2}
+    corrected = km.mantel_haenszel("OR", **names, add=(0.5, 0.5), to=("only0", "only0"), drop00=(True, True))
+    found = km.ranktest_2x2(*SPARSE, odds_ratio=math.exp(corrected.mu), exact=False)
+    assert (found.k, found.score) == (17, -6)
+    assert (found.score_se, found.p_value) == pytest.approx((24.2761886080442, 0.804787676777998), rel=1e-10)
+    assert "left out study 15" in found.warnings[0]
+    assert km.ranktest_2x2(*SPARSE).score == -8  # with the odds ratio of the counts as they are
+    begg = km.ranktest_2x2(*SPARSE, method="Begg", exact=False)
+    assert (begg.score, begg.p_value) == pytest.approx((-40, 0.0994131991156691), rel=1e-10)
+
+
+def test_schwarzers_moments_are_those_of_all_tables_with_the_margins():
+    a, n1, c, n2 = (np.array(column, dtype=float) for column in SPARSE)
+    keep = a + c > 0
+    rows, odds = list(zip(a[keep], n1[keep], c[keep], n2[keep], strict=True)), 0.4
+    z, inverse = [], []
+    for x, first, y, second in rows:
+        support = range(int(max(0, x + y - second)), int(min(first, x + y)) + 1)
+        ways = [math.comb(int(first), u) * math.comb(int(second), int(x + y) - u) * odds**u for u in support]
+        mean = sum(w * u for w, u in zip(ways, support, strict=True)) / sum(ways)
+        variance = sum(w * (u - mean) ** 2 for w, u in zip(ways, support, strict=True)) / sum(ways)
+        z.append((x - mean) / math.sqrt(variance))
+        inverse.append(1 / variance)
+    found = km.ranktest_2x2(*SPARSE, odds_ratio=odds)
+    assert found.tau == pytest.approx(kendalltau(z, inverse).statistic, rel=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations(range(13)))
+def test_ranks_of_tables_do_not_depend_on_order_and_turn_with_the_outcome(order):
+    a, n1, c, n2 = (np.array(column)[list(order)] for column in BCG)
+    found, plain = km.ranktest_2x2(a, n1, c, n2), km.ranktest_2x2(*BCG)
+    assert (found.score, found.p_value) == (plain.score, plain.p_value)
+    turned = km.ranktest_2x2(
+        n1 - a, n1, n2 - c, n2
+    )  # the other outcome: all odds ratios turn, variances stay
+    assert turned.score == -plain.score
+
+
+def test_ranks_of_tables_refuse_what_tells_nothing():
+    for bad, word in (
+        (([1, 2], [9, 9], [1, 2], [9, 9]), "needs 3"),
+        (([1, 2, 3], [9] * 3, [1] * 3, [9] * 2), "2 values"),
+        (([0, 0, 0], [9] * 3, [1, 2, 3], [9] * 3), "0 or infinite"),
+        (([1.5, 2, 3], [9] * 3, [1] * 3, [9] * 3), "not whole"),
+        (([1, 2, math.nan], [9] * 3, [1] * 3, [9] * 3), "nan"),
+        ((["a", 2, 3], [9] * 3, [1] * 3, [9] * 3), "not a number"),
+        (([1e9, 2e9, 3e9], [9e9] * 3, [1e9] * 3, [9e9] * 3), "too large"),
+    ):
+        with pytest.raises(InputError, match=word):
+            km.ranktest_2x2(*bad)
+    for options, word in (
+        ({"method": "Schwartz"}, "Schwarzer, Begg"),
+        ({"method": "Begg", "odds_ratio": 2.0}, "no common odds ratio"),
+        ({"odds_ratio": 0.0}, "no odds ratio"),
+        ({"odds_ratio": math.inf}, "no odds ratio"),
+        ({"odds_ratio": "2"}, "no odds ratio"),
+        ({"odds_ratio": 1e-300}, "too extreme"),
+    ):
+        with pytest.raises(InputError, match=word):
+            km.ranktest_2x2(*BCG, **options)
+
+
 def test_contours_are_where_the_test_says_so():
     fit = km.common_effect(Y, V, measure="GEN")
     found = km.funnel_contours(fit, levels=[0.99, 0.95], reference=0.1)

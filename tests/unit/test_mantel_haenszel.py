@@ -64,6 +64,34 @@ def test_what_a_result_shows():
     assert km.mantel_haenszel("IRR", **RATES).leave_one_out().k == (2, 2, 2)
 
 
+# R package meta: metainc(x1i, t1i, x2i, t2i, sm = "IRR", method = "Cochran") of dat.hart1999
+HART = {
+    "x1i": [9, 8, 3, 6, 7, 20],
+    "t1i": [413, 263, 487, 237, 489, 507],
+    "x2i": [19, 19, 13, 9, 23, 50],
+    "t2i": [398, 245, 435, 241, 483, 405],
+}
+
+
+def test_cochrans_weights_against_meta():
+    fit = km.mantel_haenszel("IRR", **HART, weighting="cochran")
+    assert (fit.mu, fit.se) == pytest.approx((-1.07350051243847, 0.162439901258229), rel=1e-12)
+    assert fit.method == "Cochran"
+    assert np.isnan(fit.cmh)
+    assert "metainc(" in fit.r_script()
+    assert "Cochran" in fit.summary()
+    assert fit.leave_one_out().k == (5,) * 6
+
+
+def test_cochrans_weights_are_expected_events():
+    """Equal rate ratios are found as they are; a study whose second group had no events has no weight."""
+    rates = {"x1i": [4, 8, 5], "t1i": [100, 50, 10], "x2i": [8, 16, 0], "t2i": [100, 50, 10]}
+    fit = km.mantel_haenszel("IRR", **rates, weighting="cochran")
+    assert fit.effect == pytest.approx(0.5)
+    assert fit.weights == pytest.approx([100 / 3, 200 / 3, 0])
+    assert fit.se == pytest.approx(math.sqrt(1 / 17 + 1 / 24))
+
+
 def test_a_study_without_events_is_pooled_but_has_no_estimate():
     table = {"ai": [0, 6], "n1i": [50, 306], "ci": [0, 29], "n2i": [50, 303]}
     fit = km.mantel_haenszel("RD", **table)
@@ -79,6 +107,9 @@ def test_a_study_without_events_is_pooled_but_has_no_estimate():
         (lambda: km.mantel_haenszel("OR", ai=[0], n1i=[9], ci=[0], n2i=[9]), "no events"),
         (lambda: km.mantel_haenszel("OR", **TABLES, add=0.5), "not a pair"),
         (lambda: km.mantel_haenszel("RD", **TABLES, variance="best"), "no variance"),
+        (lambda: km.mantel_haenszel("OR", **TABLES, weighting="cochran"), "rate ratios"),
+        (lambda: km.mantel_haenszel("IRR", **RATES, weighting="best"), "no weighting"),
+        (lambda: km.mantel_haenszel("IRR", **{**RATES, "x2i": [0, 0, 0]}, weighting="cochran"), "no events"),
         (lambda: km.mantel_haenszel("IRR", **{**RATES, "t1i": [0, 1, 1]}), r"t1i\[0\] is 0"),
         (lambda: km.peto(ai=[0], n1i=[9], ci=[0], n2i=[9]), "no table"),
         (lambda: km.peto(ai=[1], n1i=[9], ci=[0]), "give di or n2i"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import kmeta as km
 from kmeta.core.errors import InputError
 from kmeta.methods.meta.fit import MetaFit
+from kmeta.methods.meta.sample import LONG, dot
 
 studies = st.lists(st.tuples(st.floats(-3, 3), st.floats(0.01, 2)), min_size=1, max_size=10)
 hostile = st.lists(
@@ -232,3 +233,21 @@ def test_every_field_of_the_contract_is_there():
     names = """yi vi measure method test level mu se ci_low ci_high pi_low pi_high statistic df p_value tau2 tau2_low
     tau2_high i2 h2 q q_df q_p weights converged"""
     assert fields >= set(names.split())
+
+
+def test_long_and_short_vectors_are_summed_alike():
+    """Past LONG numbers the sums take another way: a set repeated often has the tau2 that makes its own score 0."""
+    y, v = np.array([0.1, 0.5, 0.9, -0.2, 0.3]), np.array([0.02, 0.03, 0.05, 0.01, 0.04])
+    times = LONG // 5 + 1
+    a, b = np.tile(y, times), np.tile(v, times)
+    assert dot(a, b) == pytest.approx(math.fsum((a * b).tolist()), rel=1e-13)
+    many, some = (
+        km.random_effects(np.tile(y, t), np.tile(v, t), measure="GEN", tau2="ML", test="knha")
+        for t in (times, 10)
+    )
+    assert many.tau2 == pytest.approx(some.tau2, rel=1e-9)  # ML of copies is ML of one
+    assert many.mu == pytest.approx(some.mu, rel=1e-12)
+    assert many.se * math.sqrt((5 * times - 1) / (50 - 1)) == pytest.approx(
+        some.se, rel=1e-9
+    )  # Hartung and Knapp's
+    assert many.q == pytest.approx(some.q * times / 10, rel=1e-12)

@@ -18,6 +18,7 @@ from kmeta.methods.meta.multilevel import multilevel
 from kmeta.methods.meta.p_curve import PCurve, p_curve
 from kmeta.methods.meta.random_effects import common_effect, random_effects
 from kmeta.methods.meta.rank_test import RankTest, ranktest
+from kmeta.methods.meta.rank_test_tables import ranktest_2x2
 from kmeta.methods.meta.robust import RobustFit
 from kmeta.methods.meta.robust_variance import RobustVariance, robust_variance
 from kmeta.methods.meta.sampling_covariance import SamplingCovariance, impute_covariance
@@ -75,6 +76,7 @@ __all__ = [
     "random_effects",
     "random_effects_batch",
     "ranktest",
+    "ranktest_2x2",
     "regtest",
     "regtest_2x2",
     "robust_variance",

@@ -34,7 +34,7 @@ def chi2_sum(q: float, weights: Floats) -> float:
     >>> round(chi2_sum(3.841458820694124, np.array([1.0])), 10)
     0.95
     """
-    if q <= 0:
+    if q <= 1e-200 * float(weights.max()):  # the share is below 1e-100, and 1 / q may overflow
         return 0.0
     value = _round_the_axis(q, weights) if len(weights) <= FEW else _along_a_line(q, weights)
     return min(1.0, max(0.0, value))

@@ -73,7 +73,7 @@ def weights_of(weights: ArrayLike | None, k: int) -> Floats | None:
 def labels_of(labels: Sequence[str] | None, k: int) -> tuple[str, ...]:
     """Names of the estimates; "1", "2", ... where none are given."""
     if labels is None:
-        return tuple(str(i + 1) for i in range(k))
+        return tuple(map(str, range(1, k + 1)))
     if isinstance(labels, str) or len(labels) != k:
         raise InputError(
             f"{len(labels)} labels for {k} estimates", where="labels", hint="one for each estimate"

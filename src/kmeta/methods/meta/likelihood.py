@@ -8,7 +8,7 @@ import numpy as np
 
 from kmeta.core.arrays import Floats
 from kmeta.methods.meta.maximise import Slope, maximise
-from kmeta.methods.meta.sample import Sample, Weighted
+from kmeta.methods.meta.sample import LONG, Sample, Weighted, dot
 
 CHUNK = 1 << 17  # numbers held at once by the grid search
 
@@ -48,15 +48,15 @@ def _plain_slope(sample: Sample, tau2: float, restricted: bool) -> Slope:
     w = 1 / (sample.v + tau2)
     first, rest = float(w[0]), float(w[1:].sum())
     total = first + rest
-    u = w * (sample.y - float(w @ sample.y) / total)
+    u = w * (sample.y - dot(w, sample.y) / total)
     wu, w2 = w * u, w * w
     square, others = float(w2.sum()), float(w2[1:].sum())
-    bend = -2 * (float(wu @ u) - float(wu.sum()) ** 2 / total)
+    bend = -2 * (dot(wu, u) - float(wu.sum()) ** 2 / total)
     if not restricted:
-        return Slope(float(u @ u) - total, bend + square, total)
+        return Slope(dot(u, u) - total, bend + square, total)
     trace = (2 * first * rest + rest * rest - others) / total
-    bend += square - 2 * float(w2 @ w) / total + (square / total) ** 2
-    return Slope(float(u @ u) - trace, bend, trace)
+    bend += square - 2 * dot(w2, w) / total + (square / total) ** 2
+    return Slope(dot(u, u) - trace, bend, trace)
 
 
 def slopes(sample: Sample, points: Floats, *, restricted: bool) -> Floats:
@@ -71,7 +71,8 @@ def slopes(sample: Sample, points: Floats, *, restricted: bool) -> Floats:
         rest = w[:, 1:].sum(axis=1)
         first = w[:, 0]
         total = first + rest
-        u = w * (sample.y - ((w @ sample.y) / total)[:, None])
+        sums = w @ sample.y if sample.k <= LONG else np.einsum("ij,j->i", w, sample.y)
+        u = w * (sample.y - (sums / total)[:, None])
         squares = np.einsum("ij,ij->i", w[:, 1:], w[:, 1:])
         trace = (2 * first * rest + rest * rest - squares) / total if restricted else total
         out[part] = np.einsum("ij,ij->i", u, u) - trace

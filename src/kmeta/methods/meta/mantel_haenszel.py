@@ -1,4 +1,4 @@
-"""Pooling tables without weighting by their own variances: Mantel-Haenszel and Peto's one-step method."""
+"""Pooling tables without weighting by their own variances: Mantel-Haenszel, Cochran's for rates, Peto's one-step."""
 
 from __future__ import annotations
 
@@ -59,12 +59,18 @@ class TableFit(MetaFit):
         return mantel_haenszel(self.measure, **columns, **options)
 
     def r_script(self) -> str:
-        """R code with the counts inline: metafor's rma.mh or rma.peto call."""
+        """R code with the counts inline: metafor's rma.mh or rma.peto call, meta's metainc for Cochran's weights."""
         from kmeta.methods.meta.r_script import text, vector
 
-        lines = ["library(metafor)", "", "dat <- data.frame("]
+        package = "meta" if self.method == "Cochran" else "metafor"
+        lines = [f"library({package})", "", "dat <- data.frame("]
         lines += [f"  {name} = {vector(map(repr, values.tolist()))}," for name, values in self.counts.items()]
         lines += [f"  label = {vector(map(text, self.table_labels))})", ""]
+        if self.method == "Cochran":
+            lines.append('res <- metainc(x1i, t1i, x2i, t2i, data = dat, studlab = label, sm = "IRR",')
+            lines.append(f'  method = "Cochran", random = FALSE, level.ma = {self.level:g})')
+            lines += ["print(res)", f"# kmeta: mu {self.mu!r}, se {self.se!r}"]
+            return "\n".join(lines) + "\n"
         names = ", ".join(f"{name} = {name}" for name in self.counts)
         level, call = f"level = {100 * self.level:g}", "rma.peto("
         if self.method == "MH":
@@ -102,6 +108,7 @@ def mantel_haenszel(
     drop00: Pair = (True, False),
     correct: bool = True,
     variance: str = "sato",
+    weighting: str = "mh",
     level: float = 0.95,
     labels: Sequence[str] | None = None,
     **columns: ArrayLike,
@@ -113,10 +120,13 @@ def mantel_haenszel(
         pooling, which needs no correction. The meta package corrects both: add=(0.5, 0.5), to=("only0", "only0").
     correct : continuity correction of the Cochran-Mantel-Haenszel test.
     variance : of RD, "sato", or "greenland" (the meta package's, where a correction spares the differences).
+    weighting : "mh", or for IRR "cochran": the mean of the studies' own log rate ratios, weighted by the events that
+        the first group would have at the rate of the second, with the error of the ratio of the two totals of events.
     Raises InputError, also when the pooled value is not finite.
     Sources: Mantel & Haenszel 1959; Robins, Breslow & Greenland 1986, doi:10.2307/2531052; Greenland & Robins 1985,
     doi:10.2307/2530643; Sato, Greenland & Robins 1989, doi:10.2307/2531488; Breslow & Day 1980; Tarone 1985,
-    doi:10.1093/biomet/72.1.91; Rothman, Greenland & Lash 2008 (rates).
+    doi:10.1093/biomet/72.1.91; Rothman, Greenland & Lash 2008 (rates); Bayne-Jones et al. 1964, Smoking and Health,
+    chapter 8 (Cochran's weights).
 
     >>> fit = mantel_haenszel("OR", ai=[4, 6], n1i=[123, 306], ci=[11, 29], n2i=[139, 303])
     >>> round(fit.effect, 3), round(fit.cmh, 2), fit.k_tables
@@ -128,10 +138,15 @@ def mantel_haenszel(
         "drop00": drop00,
         "correct": correct,
         "variance": variance,
+        "weighting": weighting,
         "level": level,
     }
     if variance not in ("sato", "greenland"):
         raise InputError(f"no variance is named {variance!r}", where="variance", hint="sato or greenland")
+    if weighting not in ("mh", "cochran"):
+        raise InputError(f"no weighting is named {weighting!r}", where="weighting", hint="mh or cochran")
+    if weighting == "cochran" and measure != "IRR":
+        raise InputError("Cochran's weights are for rate ratios", where="weighting", hint='measure="IRR"')
     for name in ("add", "to", "drop00"):
         if not isinstance(options[name], (tuple, list)) or len(options[name]) != 2:  # type: ignore[arg-type]
             raise InputError("is not a pair", where=name, hint="one for the studies, one for the pooling")
@@ -162,11 +177,15 @@ def mantel_haenszel(
         more = amount_of(add[1], 0.0) * hit
         people = PersonTime(times.x1[keep] + more, times.t1[keep], times.x2[keep] + more, times.t2[keep])
         with np.errstate(all="ignore"):
-            mu, se, weights = _pool_rates(measure, people)
+            if weighting == "cochran":
+                mu, se, weights = _pool_by_expected(people, np.asarray(own.yi)[keep])
+            else:
+                mu, se, weights = _pool_rates(measure, people)
         _finite(mu, se)
-        tests = _rate_test(people, correct) if measure == "IRR" else {}
+        tests = _rate_test(people, correct) if measure == "IRR" and weighting == "mh" else {}
     names = labels_of(labels, len(own.yi))
-    return _fit("MH", measure, own, mu, se, weights, int(keep.sum()), names, counts, options, tests)
+    method = "Cochran" if weighting == "cochran" else "MH"
+    return _fit(method, measure, own, mu, se, weights, int(keep.sum()), names, counts, options, tests)
 
 
 def _finite(mu: float, se: float) -> None:
@@ -221,6 +240,14 @@ def _pool_rates(measure: str, g: PersonTime) -> tuple[float, float, Floats]:
         return float(np.log(r.sum() / s.sum())), float(np.sqrt(spread / (r.sum() * s.sum()))), s
     variance = (weights**2 * (g.x1 / g.t1**2 + g.x2 / g.t2**2)).sum()
     return float((r - s).sum() / weights.sum()), float(np.sqrt(variance) / weights.sum()), weights
+
+
+def _pool_by_expected(g: PersonTime, own: Floats) -> tuple[float, float, Floats]:
+    """Log rate ratios `own`, shape (k,), weighted by expected events; a study without weight has no say."""
+    weights = g.x2 * g.t1 / g.t2
+    used = weights > 0
+    mu = float((weights[used] * own[used]).sum() / weights.sum())
+    return mu, float(np.sqrt(1 / g.x1.sum() + 1 / g.x2.sum())), weights
 
 
 def _rate_test(g: PersonTime, correct: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import math
 from kmeta.core.arrays import Floats
 from kmeta.core.errors import ConvergenceError
 from kmeta.methods.meta.maximise import EPS, SETTLED, STEPS
-from kmeta.methods.meta.sample import Sample, Weighted
+from kmeta.methods.meta.sample import Sample, Weighted, dot
 
 
 def solve_q(sample: Sample, target: float) -> float:
@@ -35,7 +35,7 @@ def solve_q(sample: Sample, target: float) -> float:
             high = at
         if high - low <= 2 * EPS * high:
             return at
-        step = fit.q * excess / (target * float(fit.u @ fit.u))
+        step = fit.q * excess / (target * dot(fit.u, fit.u))
         if abs(step) <= SETTLED * at and low < at + step < high:
             return at + step
         following = at + step

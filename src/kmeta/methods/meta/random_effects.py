@@ -18,7 +18,7 @@ from kmeta.methods.meta.inputs import estimates, labels_of, level_of, variance_o
 from kmeta.methods.meta.moderators import design_matrix, omnibus
 from kmeta.methods.meta.prediction import prediction_df
 from kmeta.methods.meta.qprofile import q_profile
-from kmeta.methods.meta.sample import Sample, Weighted
+from kmeta.methods.meta.sample import Sample, Weighted, dot
 from kmeta.methods.meta.tau2 import TAU2, tau2_standard_error
 
 if TYPE_CHECKING:
@@ -299,7 +299,7 @@ def kenward_roger(v: Floats, tau2: float) -> tuple[float, float]:
     [0.0348, 1.3112]
     """
     w = 1 / (v + tau2)
-    first, second, third = float(w.sum()), float(w @ w), float((w * w) @ w)
+    first, second, third = float(w.sum()), dot(w, w), dot(w * w, w)
     spread = 1 / (0.5 * second - third / first + 0.5 * (second / first) ** 2)
     adjusted = 1 / first + 2 * spread * (third - second**2 / first) / first**2
     return adjusted, 2 / (spread * (second * adjusted) ** 2)
@@ -318,9 +318,9 @@ def _coefficients(
         share = w / float(w.sum())
         shown = frozen(100 * share)
         origin = y[sample.first]
-        mu = float(origin) + float(share @ (y - origin))
+        mu = float(origin) + dot(share, y - origin)
         precision = float(np.sum(1 / (sample.v + scaled)))
-        variance = unit2 / precision if user is None else float((share * share) @ (v + tau2))
+        variance = unit2 / precision if user is None else dot(share * share, v + tau2)
         return np.array([mu]), np.array([[variance]]), fixed, shown
     assert sample.x is not None  # noqa: S101
     assert sample.r is not None  # noqa: S101

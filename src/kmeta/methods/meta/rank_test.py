@@ -79,14 +79,23 @@ def ranktest(yi: ArrayLike, vi: ArrayLike, *, exact: bool | None = None) -> Rank
         raise InputError(
             "one study has all the weight: the others cannot be compared with the mean", where="vi"
         )
-    tau, score, score_se, ties = kendall(np.asarray(fixed.resid) / np.sqrt(spread), sample.v)
+    from kmeta.methods.meta.r_script import r_data
+
+    call = r_data({"yi": y, "vi": v}, ["print(with(dat, ranktest(yi, vi)))"])
+    return correlated(np.asarray(fixed.resid) / np.sqrt(spread), sample.v, exact=exact, call=call)
+
+
+def correlated(
+    a: Floats, b: Floats, *, exact: bool | None, call: str = "", warnings: tuple[str, ...] = ()
+) -> RankTest:
+    """The test of Kendall's correlation of `a` and `b`, shape (k,)."""
+    k = len(a)
+    tau, score, score_se, ties = kendall(a, b)
     possible = not ties and k <= EXACT_UP_TO
     if exact and not possible:
         raise InputError(f"an exact p needs no ties and k <= {EXACT_UP_TO}", where="exact", hint="None")
     use = possible if exact is None else exact
     p = exact_p(int(score), k) if use else two_sided(score / score_se, math.inf) if score_se else 1.0
-    from kmeta.methods.meta.r_script import r_data
-
     return RankTest(
         k=k,
         tau=tau,
@@ -94,8 +103,9 @@ def ranktest(yi: ArrayLike, vi: ArrayLike, *, exact: bool | None = None) -> Rank
         score_se=score_se,
         p_value=p,
         exact=bool(use),
-        call=r_data({"yi": y, "vi": v}, ["print(with(dat, ranktest(yi, vi)))"]),
+        call=call,
         warnings=(
+            *warnings,
             *few(k),
             *(("tied values: the normal approximation is corrected for them",) if ties else ()),
         ),

@@ -14,6 +14,13 @@ import numpy as np
 from kmeta.core.arrays import Floats
 from kmeta.core.errors import InputError
 
+LONG = 8192  # numbers; above, BLAS wakes its threads for a dot product, and waiting for them costs far more than it
+
+
+def dot(a: Floats, b: Floats) -> float:
+    """a'b of two vectors, on one core and so the same whatever the machine has."""
+    return float(a @ b) if len(a) <= LONG else float(np.einsum("i,i->", a, b))
+
 
 class Sample:
     """Estimates `y` with variances `v`, divided by a power of two so that the smallest variance is in [1, 4).
@@ -76,7 +83,7 @@ class Weighted:
         self.sample, self.w = sample, w
         if sample.x is None:
             self.inverse: Any = 1.0 / float(w.sum())
-            self.mu: Any = float(w @ sample.y) * self.inverse
+            self.mu: Any = dot(w, sample.y) * self.inverse
             self.resid = sample.y - self.mu
         else:
             wx = sample.x * w[:, None]
@@ -84,13 +91,13 @@ class Weighted:
             self.mu = self.inverse @ (wx.T @ sample.y)
             self.resid = sample.y - sample.x @ self.mu
         self.u = w * self.resid
-        self.q = float(self.u @ self.resid)
+        self.q = dot(self.u, self.resid)
 
     def quadratic(self, a: Floats) -> float:
         """a'Pa."""
         wa = self.w * a
         if self.sample.x is None:
-            return float(wa @ a) - float(wa.sum()) ** 2 * float(self.inverse)
+            return dot(wa, a) - float(wa.sum()) ** 2 * float(self.inverse)
         xa = self.sample.x.T @ wa
         return float(wa @ a) - float(xa @ self.inverse @ xa)
 
@@ -102,10 +109,10 @@ class Weighted:
             if d is not None:
                 # w_i d_i (1 - w_i / sum w), the largest weight's complement summed without it
                 rest = float(w[1:].sum())
-                others = float(w[1:] @ d[1:]) * float(w[0]) + float((w[1:] * d[1:]) @ (rest - w[1:]))
+                others = dot(w[1:], d[1:]) * float(w[0]) + dot(w[1:] * d[1:], rest - w[1:])
                 return (float(wd[0]) * rest + others) * float(self.inverse)
             first, rest = float(w[0]), float(w[1:].sum())
-            return (2 * first * rest + rest * rest - float(w[1:] @ w[1:])) * float(self.inverse)
+            return (2 * first * rest + rest * rest - dot(w[1:], w[1:])) * float(self.inverse)
         return float(wd.sum() - np.sum(self.inverse * self._gram(w * wd)))
 
     def trace2(self, d: Floats | None = None, e: Floats | None = None) -> float:
@@ -119,8 +126,8 @@ class Weighted:
             keep[0] = float(w[1:].sum()) * s
             a, b = wd * w, we * w
             rest = float(b[1:].sum())
-            apart = float(a[0]) * rest + float(a[1:] @ (float(b[0]) + rest - b[1:]))
-            return float((wd * we) @ (keep * keep)) + s * s * apart
+            apart = float(a[0]) * rest + dot(a[1:], float(b[0]) + rest - b[1:])
+            return dot(wd * we, keep * keep) + s * s * apart
         gd, ge = self._gram(w * wd), self._gram(w * we)
         once = np.sum(self.inverse * self._gram(wd * we * w))
         return float(wd @ we - 2 * once + np.sum((self.inverse @ gd) * (self.inverse @ ge).T))

@@ -37,7 +37,7 @@ def regtest_2x2(
     """
     if method not in TESTS:
         raise InputError(f"no method is named {method!r}", where="method", hint="one of " + ", ".join(TESTS))
-    a, n1, c, n2 = _tables(ai, n1i, ci, n2i)
+    a, n1, c, n2 = checked_tables(ai, n1i, ci, n2i)
     tells = (a + c > 0) & (a + c < n1 + n2)
     a, n1, c, n2 = a[tells], n1[tells], c[tells], n2[tells]
     need_three(len(a), "regtest_2x2")
@@ -66,16 +66,18 @@ def regtest_2x2(
         level=0.95,
         tau2=math.nan,
         dispersion=dispersion,
-        warnings=(*_left_out(tells), *few(len(y))),
+        warnings=(*left_out(tells), *few(len(y))),
     )
 
 
-def _left_out(tells: NDArray[np.bool_]) -> tuple[str, ...]:
+def left_out(tells: NDArray[np.bool_]) -> tuple[str, ...]:
+    """The warning that names the tables that tell nothing, if any."""
     rows = [str(i + 1) for i in np.flatnonzero(~tells)]
     return (f"no events, or only events, in both groups: left out study {', '.join(rows)}",) if rows else ()
 
 
-def _tables(*columns: ArrayLike) -> tuple[Floats, ...]:
+def checked_tables(*columns: ArrayLike) -> tuple[Floats, ...]:
+    """Events and sizes of two groups as arrays of one length; InputError where they cannot be."""
     names = ("ai", "n1i", "ci", "n2i")
     values = [numbers(column, name) for column, name in zip(columns, names, strict=True)]
     for name, value in zip(names, values, strict=True):

@@ -17,7 +17,7 @@ from kmeta.core.arrays import Floats
 from kmeta.core.registry import Registry
 from kmeta.methods.meta.likelihood import maximum_likelihood_tau2
 from kmeta.methods.meta.qprofile import solve_q
-from kmeta.methods.meta.sample import Sample, Weighted
+from kmeta.methods.meta.sample import Sample, Weighted, dot
 
 TAU2: Registry[Callable[..., float]] = Registry("tau2 estimator", entry_point_group="kmeta.tau2")
 
@@ -201,7 +201,7 @@ def tau2_standard_error(
     if method in ("ML", "REML", "fixed", "PM", "EB", "PMM", "DLIT", "SJIT"):
         fit = Weighted(sample, 1 / (v + t))
         if method == "ML":
-            variance = 2 / float(fit.w @ fit.w)
+            variance = 2 / dot(fit.w, fit.w)
         elif method in ("REML", "fixed"):
             variance = 2 / fit.trace2()
         else:
