@@ -81,12 +81,11 @@ def random_effects(
     if scale is not None:
         from kmeta.methods.meta.location_scale import location_scale
 
-        if weights is not None or data is not None or isinstance(mods, str) or pi == "bootstrap":
-            raise InputError(
-                "a location-scale model takes no user weights, no formula and no bootstrap",
-                where="scale",
-                hint="give mods and scale as columns",
-            )
+        refused = {"weights": weights is not None, "mods": isinstance(mods, str), "pi": pi == "bootstrap"}
+        for where, given in refused.items():
+            if given:
+                hint = "no user weights, no formula and no bootstrap with a scale; columns instead"
+                raise InputError("is not for a location-scale model", where=where, hint=hint)
         reference = _option(pi, dict.fromkeys(PREDICTION, pi), "pi")
         rest: dict[str, Any] = {"mods": mods, "level": level_of(level), "pi": reference, "labels": labels}
         return location_scale(yi, vi, scale, link=link, measure=measure, method=tau2, test=test, **rest)
