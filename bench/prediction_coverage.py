@@ -17,7 +17,7 @@ import kmeta as km
 from bench.coverage import SEED, TRUE, typical, variances
 
 NAME = "prediction-coverage"
-SETS = 1000
+SETS = 300
 REPLICATES = 2000
 STUDIES = (3, 5, 10, 20)
 I2 = (0.0, 0.5, 0.9)
