@@ -52,8 +52,11 @@ def make_venv() -> None:
 
 def installer() -> list[str | Path]:
     uv = shutil.which("uv")
-    return [uv, "pip", "install", "--quiet", "--python", PYTHON] if uv else [
-        PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    if uv:
+        return [uv, "pip", "install", "--quiet", "--python", PYTHON]
+    if subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False).returncode:
+        run(PYTHON, "-m", "ensurepip", "--upgrade")  # the environment was made by uv, which is gone
+    return [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
 
 
 def setup(what: str) -> None:
