@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats
-from kmeta.core.errors import InputError
+from kmeta.core.errors import ConvergenceError, InputError
 
+P = ParamSpec("P")
+T = TypeVar("T")
 EXTREME = 1e150  # squares and products of squares of larger numbers leave the range of doubles
 
 
@@ -93,3 +97,20 @@ def variance_of(tau2: float) -> float:
     if isinstance(tau2, bool) or not (math.isfinite(tau2) and 0 <= tau2 < EXTREME):
         raise InputError(f"tau2 is {tau2!r}", where="tau2", hint="0 or more, or the name of an estimator")
     return float(tau2)
+
+
+def within_precision(fit: Callable[P, T]) -> Callable[P, T]:
+    """Say in words where double precision ends: no bare error of linear algebra or arithmetic leaves a fit."""
+
+    @wraps(fit)
+    def guarded(*args: P.args, **options: P.kwargs) -> T:
+        try:
+            return fit(*args, **options)
+        except (np.linalg.LinAlgError, ArithmeticError) as error:
+            raise ConvergenceError(
+                f"the numbers are too far apart for double precision ({error})",
+                where="yi, vi",
+                hint="look for an estimate or a variance in another unit",
+            ) from error
+
+    return guarded

@@ -14,7 +14,14 @@ from kmeta.core.errors import InputError
 from kmeta.methods.meta.categories import Category, categories_of
 from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
-from kmeta.methods.meta.inputs import estimates, labels_of, level_of, variance_of, weights_of
+from kmeta.methods.meta.inputs import (
+    estimates,
+    labels_of,
+    level_of,
+    variance_of,
+    weights_of,
+    within_precision,
+)
 from kmeta.methods.meta.moderators import design_matrix, omnibus
 from kmeta.methods.meta.prediction import prediction_df
 from kmeta.methods.meta.qprofile import q_profile
@@ -205,6 +212,7 @@ def estimate_tau2(
     return tau2, float(estimator(y, v) if x is None else estimator(y, v, x))
 
 
+@within_precision
 def fit_model(
     y: Floats,
     v: Floats,
