@@ -41,7 +41,7 @@ def state(folder: Path) -> list[tuple]:
 
 BAD_FILES = {
     "empty": (b"", "empty"),
-    "binary": (bytes(range(256)) * 20, "bin"),
+    "binary": (bytes(range(256)) * 20, "NUL"),
     "missing column": (STUDIES.replace(",n_total", "").encode() + b"x,A,2000,,,,,,,\n", "n_total"),
     "extra column": (STUDIES.replace("year", "year,yaer").encode() + ROW.encode(), "yaer"),
     "decimal comma": (ARMS.encode() + b'lee2015,a,resection,res,"80,5",,,,s,t\n', "80,5"),
@@ -62,7 +62,7 @@ def test_a_bad_file_is_refused_in_words_and_nothing_changes(name, review):
     done = kmeta("import", "bad.csv", "-p", "review", folder=review)
     assert done.returncode == 2
     assert "bad.csv" in done.stderr
-    assert word in done.stderr.replace("bad.csv", "bad.csv bin" if name == "binary" else "bad.csv")
+    assert word in done.stderr
     assert state(review) == before
 
 

@@ -309,7 +309,7 @@ class _Parts:
             marked.append(note("; ".join(filter(None, [explained(marks), unmarked_rows])) + ".", size))
         if any(self._weight(x) is None for x in self.lines):
             out.append(note("Hollow squares: not pooled.", size))
-        if self.synthesis.model:
+        if self.synthesis.model and self.synthesis.has_fit:  # nothing pooled: no model to name
             out.append(note_from_outside(first_sentence(self.synthesis.model), size))
         return [*marked, *paragraph(*out)]
 

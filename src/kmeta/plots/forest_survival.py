@@ -220,7 +220,7 @@ class _Parts:
             out.append(note(text, size))
         if any(x.n is not None for x in self.lines) and not self.narrow:
             out.append(note(f"{self._count_head.split()[0]} = survival × n.", size))
-        if self.synthesis.model:
+        if self.synthesis.model and self.synthesis.has_fit:  # nothing pooled: no model to name
             out.append(note_from_outside(first_sentence(self.synthesis.model), size))
         if len([pool for pool in self.synthesis.pools if pool.lines]) > 1:
             text = (

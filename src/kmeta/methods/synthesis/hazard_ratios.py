@@ -100,10 +100,12 @@ class _Question:
         )
 
     def apart(self, policy: Policy) -> tuple[Line, ...]:
+        """Trials whose only ratio has no interval; a trial that has a line is not shown a second time."""
+        counted = {line.study_id for line in self.lines("", policy)}
         return in_order(
             ratio_line(row, self.labels, self.asked(policy), remark=why)
             for row, rule, why in self.selection(policy).rows_excluded
-            if rule in _SHOWN
+            if rule in _SHOWN and row.study.study_id not in counted
         )
 
     def pool(self, group: str, policy: Policy) -> Pool:

@@ -135,6 +135,12 @@ class Synthesis(Result):
         """The analysis' name in review.toml."""
         return self.plan.name
 
+    @property
+    def has_fit(self) -> bool:
+        """Whether anything is pooled at all."""
+        done = (*self.pools, self.overall) if self.overall else self.pools
+        return any(pool.fit is not None for pool in done)
+
     def rows(self) -> list[dict[str, Any]]:
         """One row a pool, on the scale people read."""
         done = [*self.pools, *([self.overall] if self.overall else [])]
