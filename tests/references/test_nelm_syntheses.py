@@ -234,7 +234,22 @@ def test_three_rows_of_one_trial_give_one_line():
     rules = sorted(e.rule for e in synthesis.excluded if e.study_id == "netter1")
     assert rules == ["no_interval", "one_ratio_per_trial"]
     assert overall.apart == ()  # the trial has its line: its other rows are among the exclusions alone
-    assert not overall.apart[0].pooled
+
+
+def test_a_trial_whose_only_ratio_has_no_interval_is_shown_apart_and_not_pooled():
+    protocol = replace(
+        PROTOCOL,
+        treatments=(
+            Treatment(name="CAPTEM", treatment_class="systemic", words=("capecitabine", "CAPTEM")),
+            Treatment(
+                name="TEM", treatment_class="systemic", words=("temozolomide",), without=("capecitabine",)
+            ),
+        ),
+    )
+    plan = replace(TRIALS, experimental=("CAPTEM",), control=("TEM",))
+    overall = synthesise_hazard_ratios(evidence(), protocol, plan).overall
+    assert overall.lines == ()
+    assert [(line.study_id, line.estimate, line.pooled) for line in overall.apart] == [("e2211", 0.58, False)]
 
 
 def test_time_to_progression_counts_only_where_the_plan_lists_it():
