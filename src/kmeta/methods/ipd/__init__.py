@@ -1,0 +1,1 @@
+"""Reconstruction: points of a published curve and what stands beside it -> individual data."""
