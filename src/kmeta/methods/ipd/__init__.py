@@ -1,1 +1,7 @@
 """Reconstruction: points of a published curve and what stands beside it -> individual data."""
+
+from kmeta.methods.ipd.facts import Contradiction
+from kmeta.methods.ipd.reconstruct import reconstruct_ipd
+from kmeta.methods.ipd.result import Draw, ReconstructedIPD
+
+__all__ = ["Contradiction", "Draw", "ReconstructedIPD", "reconstruct_ipd"]
