@@ -69,8 +69,7 @@ def deaths(
         with np.errstate(divide="ignore"):
             left = -np.log(np.maximum((np.exp(-spent) - 0.35) / 0.65, 0.0))
         return scale * 0.6 * left
-    early = 2.0 * np.minimum(spent, 0.5)
-    return scale * np.where(spent < 0.5, spent / 1.6, 0.5 / 1.6 + (spent - 0.5) / 0.7) + 0 * early
+    return scale * np.where(spent < 0.5, spent / 1.6, 0.5 / 1.6 + (spent - 0.5) / 0.7)
 
 
 def arm(random: np.random.Generator, t: np.ndarray, d: np.ndarray, follow: float, name: str) -> dict[str, Any]:

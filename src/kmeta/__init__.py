@@ -33,6 +33,8 @@ _PUBLIC: dict[str, str] = {
     "mantel_haenszel": "kmeta.methods.meta",
     "peto": "kmeta.methods.meta",
     "random_effects": "kmeta.methods.meta",
+    "reconstruct_ipd": "kmeta.methods.ipd",
+    "reconstruct_trial": "kmeta.methods.ipd",
     "random_effects_batch": "kmeta.methods.meta",
     "ranktest": "kmeta.methods.meta",
     "ranktest_2x2": "kmeta.methods.meta",

@@ -3,5 +3,13 @@
 from kmeta.methods.ipd.facts import Contradiction
 from kmeta.methods.ipd.reconstruct import reconstruct_ipd
 from kmeta.methods.ipd.result import Draw, ReconstructedIPD
+from kmeta.methods.ipd.trial import ReconstructedTrial, reconstruct_trial
 
-__all__ = ["Contradiction", "Draw", "ReconstructedIPD", "reconstruct_ipd"]
+__all__ = [
+    "Contradiction",
+    "Draw",
+    "ReconstructedIPD",
+    "ReconstructedTrial",
+    "reconstruct_ipd",
+    "reconstruct_trial",
+]
