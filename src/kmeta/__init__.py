@@ -22,6 +22,7 @@ _PUBLIC: dict[str, str] = {
     "impute_covariance": "kmeta.methods.meta",
     "excess_significance": "kmeta.methods.meta",
     "fail_safe_n": "kmeta.methods.meta",
+    "find_duplicates": "kmeta.methods.dedup",
     "funnel_contours": "kmeta.methods.meta",
     "henmi_copas": "kmeta.methods.meta",
     "kaplan_meier": "kmeta.methods.survival",
