@@ -154,3 +154,18 @@ def test_subgroups(test, common_tau2, between, tau2, se):
     assert got.q_between == pytest.approx(between, rel=1e-5)
     assert (random.tau2, random.se) == pytest.approx((tau2, se), rel=1e-5)
     assert got.q_between_common == pytest.approx(19.8653698196656, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("name", "mods", "tau2", "se"),
+    [
+        ("DL2", None, 0.317955566121, 0.174473397125),
+        ("HE2", None, 0.318191188204, 0.175177726027),
+        ("DL2", {"ablat": ABLAT}, 0.1179880280606, 0.0842240631905),
+        ("HE2", {"ablat": ABLAT}, 0.153464296931, 0.110598238522),
+    ],
+)
+def test_two_step_estimators(name, mods, tau2, se):
+    """f <- rma(yi, vi, method = "DL" or "HE"); rma(yi, vi, method = "GENQ", weights = 1 / (vi + f$tau2))."""
+    fit = km.random_effects(*bcg(), measure="RR", tau2=name, mods=mods, test="z")
+    assert (fit.tau2, fit.tau2_se) == pytest.approx((tau2, se), rel=1e-10)

@@ -58,7 +58,8 @@ def random_effects(
 ) -> MetaFit:
     """Pool estimates `yi` with sampling variances `vi`, both of shape (k,), on the analysis scale (log HR).
 
-    tau2 : an estimator in TAU2 (DL, DLIT, EB, GENQ, GENQM, HE, HS, HSk, ML, PM, PMM, REML, SJ, SJIT), or a number.
+    tau2 : an estimator in TAU2 (DL, DL2, DLIT, EB, GENQ, GENQM, HE, HE2, HS, HSk, ML, PM, PMM, REML, SJ, SJIT), or
+        a number.
     test : "hksj" Hartung-Knapp-Sidik-Jonkman, t with k - p df, its variance factor at least 1 (so never narrower
         than z; metafor calls it "adhoc"); "knha" the same without that bound; "t"; "z"; "kr" Kenward-Roger (REML
         alone, without moderators): its prediction interval by "t" and "riley" then takes its own df, and one less;
