@@ -11,15 +11,15 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
-from kmeta.core.result import Result
 from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.influence import table
 from kmeta.methods.meta.moderators import omnibus
+from kmeta.methods.meta.of_fit import OfFit
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ContrastTest(Result):
+class ContrastTest(OfFit):
     """Combinations of coefficients, each with its test, and the test of all together (chi2, or F with two df)."""
 
     labels: tuple[str, ...]
@@ -31,6 +31,7 @@ class ContrastTest(Result):
     qm: float
     qm_df: tuple[float, float]
     qm_p: float
+    combinations: Floats
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a combination."""
@@ -39,7 +40,7 @@ class ContrastTest(Result):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ModelComparison(Result):
+class ModelComparison(OfFit):
     """Likelihood-ratio test of a model against one nested in it."""
 
     method: str
@@ -50,10 +51,11 @@ class ModelComparison(Result):
     ll_reduced: float
     tau2: float
     tau2_reduced: float
+    reduced_terms: tuple[str, ...]
 
     def rows(self) -> list[dict[str, Any]]:
         """One row."""
-        return [self.to_dict()]
+        return [{name: value for name, value in self.to_dict().items() if name != "reduced_terms"}]
 
 
 def contrast(fit: MetaFit, combinations: ArrayLike, labels: Sequence[str] | None = None) -> ContrastTest:
@@ -89,6 +91,7 @@ def contrast(fit: MetaFit, combinations: ArrayLike, labels: Sequence[str] | None
     half = quantile(fit.level, fit.df) * se
     qm, qm_df, qm_p = omnibus(value, cov, range(len(rows)), fit.df)
     return ContrastTest(
+        fit=fit,
         labels=tuple(map(str, labels)) if labels is not None else tuple(str(i + 1) for i in range(len(rows))),
         estimate=frozen(value),
         se=frozen(se),
@@ -98,6 +101,7 @@ def contrast(fit: MetaFit, combinations: ArrayLike, labels: Sequence[str] | None
         qm=qm,
         qm_df=qm_df,
         qm_p=qm_p,
+        combinations=frozen(rows),
     )
 
 
@@ -148,6 +152,8 @@ def compare(fit: MetaFit, reduced: MetaFit) -> ModelComparison:
     ll, low = fit.fit_stats()["ML"]["ll"], reduced.fit_stats()["ML"]["ll"]
     statistic, df = max(0.0, 2 * (ll - low)), x.shape[1] - inner.shape[1]
     return ModelComparison(
+        fit=fit,
+        reduced_terms=reduced.terms,
         method=fit.method,
         statistic=statistic,
         df=df,

@@ -116,13 +116,9 @@ class MultilevelFit(MetaFit):
             [min(self.dfs[j] for j in np.flatnonzero(row)) if row.any() else self.df for row in rows]
         )
         crit = np.array([quantile(self.level, df) for df in used.tolist()])
-        reach = np.array(
-            [
-                quantile(self.level, max(1.0, prediction_df(df, left, self.method, kind)))
-                for df in used.tolist()
-            ]
-        )
-        spread = reach * np.sqrt(se**2 + total)
+        reach = np.array([max(1.0, prediction_df(df, left, self.method, kind)) for df in used.tolist()])
+        crit_new = np.array([quantile(self.level, df) for df in reach.tolist()])
+        spread = crit_new * np.sqrt(se**2 + total)
         values = {
             "mu": mu,
             "se": se,
@@ -130,9 +126,12 @@ class MultilevelFit(MetaFit):
             "ci_high": mu + crit * se,
             "pi_low": mu - spread,
             "pi_high": mu + spread,
+            "x": rows,
+            "tau2": np.full(len(mu), total),
+            "pi_df": reach,
         }
         arrays = {name: frozen(value) for name, value in values.items()}
-        return Prediction(labels=labels, measure=self.measure, level=self.level, pi=kind, **arrays)
+        return Prediction(fit=self, labels=labels, measure=self.measure, level=self.level, pi=kind, **arrays)
 
     def _variance_at(self, inner: str) -> float:
         named = [part.value for part in self.parts if part.kind == "tau2" and part.level == inner]

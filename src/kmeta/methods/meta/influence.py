@@ -14,9 +14,9 @@ import numpy as np
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import ConvergenceError, InputError
-from kmeta.core.result import Result
 from kmeta.methods.meta.batch import subsets
 from kmeta.methods.meta.fit import MetaFit
+from kmeta.methods.meta.of_fit import OfFit
 from kmeta.methods.meta.one_by_one import in_step
 from kmeta.methods.meta.sample import orthonormal
 from kmeta.methods.meta.stack import Stack, Stacked
@@ -29,7 +29,7 @@ def table(columns: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Influence(Result):
+class Influence(OfFit):
     """Diagnostics of k estimates, arrays of shape (k,); `dfbs` (k, p), a column a coefficient of `terms`.
 
     rstudent : residual from the model without the estimate, in its standard errors (externally studentised).
@@ -64,7 +64,7 @@ class Influence(Result):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Residuals(Result):
+class Residuals(OfFit):
     """Residuals of k estimates from the fitted values, their standard errors and quotients, arrays of shape (k,)."""
 
     labels: tuple[str, ...]
@@ -79,7 +79,7 @@ class Residuals(Result):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Baujat(Result):
+class Baujat(OfFit):
     """Coordinates of k estimates: `x` share in the heterogeneity, `y` influence on the result; shape (k,)."""
 
     labels: tuple[str, ...]
@@ -210,7 +210,7 @@ def rstandard(fit: MetaFit) -> Residuals:
     se = np.sqrt(np.maximum(variance, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(hat < 1 - 1e-12, resid / se, np.nan)
-    return Residuals(labels=fit.labels, resid=frozen(resid), se=frozen(se), z=frozen(z))
+    return Residuals(fit=fit, labels=fit.labels, resid=frozen(resid), se=frozen(se), z=frozen(z))
 
 
 def influence(fit: MetaFit) -> Influence:
@@ -252,6 +252,7 @@ def influence(fit: MetaFit) -> Influence:
         influential |= (hat > 3 * p / k) | (np.abs(dfbs) > 1).any(axis=1)
     influential.setflags(write=False)
     return Influence(
+        fit=fit,
         labels=fit.labels,
         terms=fit.terms,
         rstudent=frozen(studentised),
@@ -289,6 +290,7 @@ def baujat(fit: MetaFit) -> Baujat:
     gone = without_each(fit)
     fitted = fitted_values(fit)
     return Baujat(
+        fit=fit,
         labels=fit.labels,
         x=frozen((fit.yi - fitted) ** 2 / _total(fit)),
         y=frozen((fitted - gone.fitted) ** 2 / gone.spread),

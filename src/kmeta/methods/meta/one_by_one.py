@@ -11,17 +11,17 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import ConvergenceError, InputError
-from kmeta.core.result import Result
 from kmeta.methods.meta.batch import fit_batch, subsets
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import numbers
+from kmeta.methods.meta.of_fit import OfFit
 from kmeta.methods.meta.scales import back_transform
 from kmeta.methods.meta.stack import Ints
 from kmeta.methods.meta.stack_tau2 import STACK_TAU2, Bools
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Refits(Result):
+class Refits(OfFit):
     """The same model on parts of its data, one a label; on the analysis scale, i2 a fraction."""
 
     kind: str
@@ -121,43 +121,43 @@ def _closed(fit: MetaFit) -> str:
 def leave_one_out(fit: MetaFit) -> Refits:
     """Refits without each estimate, or without each study of a multilevel model; needs two of them."""
     fit.need_no_moderators("leave_one_out")
-    members = _members(fit)
-    if len(members) < 2:
+    parts = members(fit)
+    if len(parts) < 2:
         raise InputError("one study: nothing remains when it is left out", where="leave_one_out")
     if in_step(fit):
         each = np.arange(fit.k)[:, None]
-        return _at_once("leave one out", list(members), fit, each[:, 0], lambda rows: each != each[rows].T)
+        return _at_once("leave one out", list(parts), fit, each[:, 0], lambda rows: each != each[rows].T)
     fits = [
         refit(fit, [i for i in range(fit.k) if i not in left_out])
-        for left_out in (set(rows) for rows in members.values())
+        for left_out in (set(rows) for rows in parts.values())
     ]
-    return _gather("leave one out", list(members), fits)
+    return gather(fit, "leave one out", list(parts), fits)
 
 
 def cumulative(fit: MetaFit, order: ArrayLike | None = None) -> Refits:
     """Refits of the first estimate, the first two, ...; ties in `order` stay as they came."""
     fit.need_no_moderators("cumulative")
-    members = _members(fit)
-    names = list(members)
+    parts = members(fit)
+    names = list(parts)
     if order is not None:
         values = numbers(order, "order")
         if values.size != fit.k:
             raise InputError(
                 f"{values.size} values for {fit.k} estimates", where="order", hint="one for each"
             )
-        names.sort(key=lambda name: min(values[i] for i in members[name]))
+        names.sort(key=lambda name: min(values[i] for i in parts[name]))
     if in_step(fit):
-        rows = np.array([members[name][0] for name in names])
+        rows = np.array([parts[name][0] for name in names])
         each = np.arange(fit.k)[:, None]
         return _at_once("cumulative", names, fit, rows, lambda part: each <= each[part].T)
     fits, taken = [], list[int]()
     for name in names:
-        taken += members[name]
+        taken += parts[name]
         fits.append(refit(fit, sorted(taken) if order is None else taken))
-    return _gather("cumulative", names, fits)
+    return gather(fit, "cumulative", names, fits)
 
 
-def _members(fit: MetaFit) -> dict[str, list[int]]:
+def members(fit: MetaFit) -> dict[str, list[int]]:
     """Rows that are left out or added together, by name."""
     if fit.model != "multilevel":
         names = (
@@ -194,12 +194,16 @@ def _at_once(
             f"tau2 did not settle in the refit {labels[row]!r}", last=float(many.tau2[row]), where=kind
         )
     columns = {name: getattr(many, name) for name in COLUMNS}
-    return Refits(kind=kind, measure=fit.measure, labels=tuple(labels), k=tuple(many.k.tolist()), **columns)
+    return Refits(
+        fit=fit, kind=kind, measure=fit.measure, labels=tuple(labels), k=tuple(many.k.tolist()), **columns
+    )
 
 
-def _gather(kind: str, labels: list[str], fits: list[MetaFit]) -> Refits:
+def gather(fit: MetaFit, kind: str, labels: list[str], fits: list[MetaFit]) -> Refits:
+    """Refits of `fit`, made one by one, as columns."""
     columns = {name: frozen([getattr(fit, name) for fit in fits]) for name in COLUMNS}
     return Refits(
+        fit=fit,
         kind=kind,
         measure=fits[0].measure,
         labels=tuple(labels),

@@ -58,6 +58,12 @@ class PCurve(Result):
             f"evidential value: {'yes' if self.evidential else 'not shown'}"
         )
 
+    def r_script(self) -> str:
+        """R code with the data inline: base R, as metafor has no p-curve."""
+        from kmeta.methods.meta.r_small_study import small_study_script
+
+        return small_study_script(self)
+
     def rows(self) -> list[dict[str, Any]]:
         """One row."""
         hidden = ("p_values", "shares", "warnings")

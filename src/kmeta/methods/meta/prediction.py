@@ -75,7 +75,13 @@ def predict_rows(
     spread = quantile(fit.level, reference) * np.sqrt(se**2 + (fit.tau2 if tau2 is None else tau2))
     if fit.model == "common":
         spread = np.full_like(se, math.nan)
+    none = fit.model == "common" or drawn
+    between = np.broadcast_to(fit.tau2 if tau2 is None else tau2, mu.shape)
     return Prediction(
+        fit=fit,
+        x=frozen(rows),
+        tau2=frozen(np.where(none, math.nan, between)),
+        pi_df=frozen(np.full(len(mu), math.nan if none else reference)),
         labels=labels,
         measure=fit.measure,
         level=fit.level,

@@ -35,6 +35,12 @@ class SurvivalAt(Result):
             raise InputError(f"no class is named {name!r}", where="classes", hint=", ".join(self.classes))
         return self.fits[self.classes.index(name)]
 
+    def r_script(self) -> str:
+        """R code with the data inline: one model a class."""
+        from kmeta.methods.meta.r_groups import survival_script
+
+        return survival_script(self)
+
     def rows(self) -> list[dict[str, Any]]:
         """One row a class, probabilities 0-1."""
         return [

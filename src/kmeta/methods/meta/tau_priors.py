@@ -17,7 +17,8 @@ class TauPrior:
     """A prior of tau >= 0.
 
     `log_density` of tau (array in, array out), `cdf` of a scalar, `scale` its typical size, `upper` its end. The
-    density falls like tau**-`tail` (infinite: faster); `proper` says whether it integrates to 1.
+    density falls like tau**-`tail` (infinite: faster); `proper` says whether it integrates to 1. `r_density` is the
+    density as R code, empty for a prior that has none.
     """
 
     name: str
@@ -27,6 +28,7 @@ class TauPrior:
     cdf: Callable[[float], float] = field(repr=False)
     upper: float = math.inf
     proper: bool = True
+    r_density: str = ""
 
 
 def _positive(value: float, where: str) -> float:
@@ -49,6 +51,7 @@ def half_normal(scale: float) -> TauPrior:
         math.inf,
         lambda tau: constant - 0.5 * (tau / s) ** 2,
         lambda tau: math.erf(tau / s / math.sqrt(2)),
+        r_density=f"function(t) 2 * dnorm(t, 0, {s!r})",
     )
 
 
@@ -65,6 +68,7 @@ def half_cauchy(scale: float) -> TauPrior:
         2.0,
         lambda tau: math.log(2 / (math.pi * s)) - np.log1p((tau / s) ** 2),
         lambda tau: 2 / math.pi * math.atan(tau / s),
+        r_density=f"function(t) 2 * dcauchy(t, 0, {s!r})",
     )
 
 
@@ -75,7 +79,9 @@ def uniform(upper: float = math.inf) -> TauPrior:
     0.25
     """
     if upper == math.inf:
-        return TauPrior("uniform", 1.0, 0.0, np.zeros_like, lambda tau: tau, proper=False)
+        return TauPrior(
+            "uniform", 1.0, 0.0, np.zeros_like, lambda tau: tau, proper=False, r_density="function(t) 1"
+        )
     end = _positive(upper, "upper")
     return TauPrior(
         f"uniform(0, {end:g})",
@@ -84,6 +90,7 @@ def uniform(upper: float = math.inf) -> TauPrior:
         lambda tau: np.full_like(tau, -math.log(end)),
         lambda tau: min(1.0, tau / end),
         upper=end,
+        r_density=f"function(t) {1 / end!r}",
     )
 
 
@@ -104,7 +111,9 @@ def log_normal_tau2(location: float, scale: float, name: str = "") -> TauPrior:
         return 0.5 * math.erfc(-(math.log(tau) - m) / s / math.sqrt(2)) if tau > 0 else 0.0
 
     text = name or f"log-normal(tau2: {location:g}, {scale:g})"
-    return TauPrior(text, math.exp(m), math.inf, log_density, cdf)
+    # the density of log tau, over tau; 0 at tau = 0
+    r_density = f"function(t) if (t > 0) dnorm(log(t), {m!r}, {s!r}) / t else 0"
+    return TauPrior(text, math.exp(m), math.inf, log_density, cdf, r_density=r_density)
 
 
 def log_student_tau2(location: float, scale: float, df: float = 5.0, name: str = "") -> TauPrior:
@@ -128,7 +137,8 @@ def log_student_tau2(location: float, scale: float, df: float = 5.0, name: str =
         return float(stdtr(n, (math.log(tau) - m) / s)) if tau > 0 else 0.0
 
     text = name or f"log-t{n:g}(tau2: {location:g}, {scale:g})"
-    return TauPrior(text, math.exp(m), 1.0, log_density, cdf)
+    r_density = f"function(t) if (t > 0) dt((log(t) - {m!r}) / {s!r}, {n!r}) / {s!r} / t else 0"
+    return TauPrior(text, math.exp(m), 1.0, log_density, cdf, r_density=r_density)
 
 
 # Turner et al. 2015, table IV: location and scale of log(tau2) for log odds ratios, by outcome; columns are
