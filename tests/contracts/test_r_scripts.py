@@ -64,7 +64,7 @@ def samples():
     points, cells = fit(test="z").profile([0.1, 0.5, 1.0]), km.effect_sizes("RR", **TABLES)
     errors = km.impute_covariance(V, cluster=[1, 1, 2, 2, 3, 3, 4, 4], rho=0.5)
     exact = fit(tau2="DL", test="z").permutation_test(exact=True)
-    located = scaled()
+    located, weighted = scaled(), fit(weights=np.arange(1, 9), test="knha")
     there = [
         ("leave one out", loo, loo.mu, "value$estimate", 1e-6),
         ("leave one out by steps", loo_step, loo_step.tau2, "value[, 'tau2']", 1e-9),
@@ -112,6 +112,17 @@ def samples():
         ("bayes", bayes, [bayes.mu, bayes.ci_low, bayes.pi_high], "c(mu[1:2], new[3])", 1e-6),
         ("escalc", cells, cells.vi, "value$vi", 1e-12),
         ("location-scale", located, located.alpha, "res$alpha", 1e-3),
+        (
+            "location-scale left out",
+            located.leave_one_out(),
+            located.leave_one_out().mu,
+            "value[, 'mu']",
+            1e-3,
+        ),
+        ("location-scale influence", located.influence(), located.influence().cook_d, "value$cook.d", 5e-3),
+        ("location-scale baujat", located.baujat(), located.baujat().x, "value$x", 1e-3),
+        ("weights left out", weighted.leave_one_out(), weighted.leave_one_out().se, "value$se", 1e-6),
+        ("weights influence", weighted.influence(), weighted.influence().dffits, "value$inf$dffits", 1e-5),
         ("tau2 predicted", located.predict_tau2(), located.predict_tau2().ci_high, "value$ci.ub", 1e-2),
         ("covariance", errors, errors.dense().ravel(), "c(value)", 1e-12),
         ("permutation", exact, exact.p_value, "value$pval", 1e-9),

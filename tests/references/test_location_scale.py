@@ -495,7 +495,7 @@ def test_numbers_out_of_range_do_not_give_a_result(given, link):
 
 def test_what_is_not_built_and_not_given_is_said():
     fit = km.random_effects(Y, V, measure="SMD", mods={"g": GRADE}, scale={"n": N})
-    for name in ("influence", "leave_one_out", "blup", "profile", "gosh", "permutation_test", "cumulative"):
+    for name in ("blup", "profile", "gosh", "permutation_test", "radial"):
         with pytest.raises(InputError, match="location-scale"):
             getattr(fit, name)()
     with pytest.raises(InputError, match="scale columns are needed"):

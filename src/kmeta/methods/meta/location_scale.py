@@ -133,11 +133,31 @@ class LocationScaleFit(MetaFit):
         location = [{"part": "location", **{key: row[key] for key in keys}} for row in super().rows()]
         return location + [{"part": "scale", **{key: row[key] for key in keys}} for row in self.scale_rows()]
 
-    leave_one_out = _refused("leave-one-out")
-    cumulative = _refused("a cumulative analysis")
-    influence = _refused("influence")
-    rstandard = _refused("rstandard")
-    baujat = _refused("baujat")
+    def again(self, rows: Sequence[int]) -> LocationScaleFit:
+        """The same model on the estimates `rows` (indices)."""
+        keep = np.asarray(rows, dtype=int)
+        location = None if self.x is None else _named(self.x[keep], self.terms)
+        return location_scale(
+            self.yi[keep],
+            self.vi[keep],
+            _named(self.z[keep], self.scale_terms) or np.ones((len(keep), 1)),
+            mods=location or None,
+            link=self.link,
+            measure=self.measure,
+            method=self.method,
+            test=self.test,
+            level=self.level,
+            pi=self.pi,
+            labels=[self.labels[i] for i in keep.tolist()],
+        )
+
+    def tau2_at(self, rows: Floats) -> Floats:
+        """tau2 at rows of the scale's design matrix."""
+        with np.errstate(over="ignore"):
+            return np.asarray(
+                np.exp(rows @ self.alpha) if self.link == "log" else np.maximum(rows @ self.alpha, 0.0)
+            )
+
     gosh = _refused("gosh")
     radial = _refused("radial")
     blup = _refused("blup")
@@ -148,6 +168,11 @@ class LocationScaleFit(MetaFit):
     marginal_means = _refused("marginal means")
     variance_intervals = _refused("a profile-likelihood interval")
     generalised_q_interval = _refused("the generalised Q interval")
+
+
+def _named(columns: Floats, terms: Sequence[str]) -> dict[str, Floats]:
+    """The columns but the intercept by name."""
+    return {term: columns[:, j] for j, term in enumerate(terms) if term not in (INTERCEPT, "mu")}
 
 
 def scale_matrix(scale: Any, k: int) -> tuple[Floats, tuple[str, ...]]:

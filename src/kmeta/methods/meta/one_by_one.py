@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -22,7 +23,10 @@ from kmeta.methods.meta.stack_tau2 import STACK_TAU2, Bools
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Refits(OfFit):
-    """The same model on parts of its data, one a label; on the analysis scale, i2 a fraction."""
+    """The same model on parts of its data, one a label; on the analysis scale, i2 a fraction.
+
+    NaN, with k 0, where a part of a location-scale model has too few estimates for its columns.
+    """
 
     kind: str
     measure: str
@@ -98,10 +102,12 @@ def refit(fit: MetaFit, rows: Sequence[int]) -> MetaFit:
         )
     from kmeta.methods.meta.random_effects import fit_model
 
+    if fit.user_weights is not None and not fit.user_weights[keep].any():
+        raise InputError("the weights of the estimates that remain are all 0", where="weights")
     return fit_model(
         fit.yi[keep],
         fit.vi[keep],
-        None,
+        None if fit.x is None else fit.x[keep],
         fit.terms,
         measure=fit.measure,
         tau2=fit.tau2 if fit.method == "fixed" else fit.method,
@@ -111,6 +117,16 @@ def refit(fit: MetaFit, rows: Sequence[int]) -> MetaFit:
         pi=_closed(fit),
         labels=tuple(labels),
     )
+
+
+def _where_possible(fit: MetaFit, rows: Sequence[int]) -> MetaFit | None:
+    """The refit; None where these estimates are too few, or too alike, for the columns of a location-scale model."""
+    try:
+        return refit(fit, rows)
+    except InputError:
+        if fit.model == "location-scale":
+            return None
+        raise
 
 
 def _closed(fit: MetaFit) -> str:
@@ -128,7 +144,7 @@ def leave_one_out(fit: MetaFit) -> Refits:
         each = np.arange(fit.k)[:, None]
         return _at_once("leave one out", list(parts), fit, each[:, 0], lambda rows: each != each[rows].T)
     fits = [
-        refit(fit, [i for i in range(fit.k) if i not in left_out])
+        _where_possible(fit, [i for i in range(fit.k) if i not in left_out])
         for left_out in (set(rows) for rows in parts.values())
     ]
     return gather(fit, "leave one out", list(parts), fits)
@@ -150,10 +166,10 @@ def cumulative(fit: MetaFit, order: ArrayLike | None = None) -> Refits:
         rows = np.array([parts[name][0] for name in names])
         each = np.arange(fit.k)[:, None]
         return _at_once("cumulative", names, fit, rows, lambda part: each <= each[part].T)
-    fits, taken = [], list[int]()
+    fits, taken = list[MetaFit | None](), list[int]()
     for name in names:
         taken += parts[name]
-        fits.append(refit(fit, sorted(taken) if order is None else taken))
+        fits.append(_where_possible(fit, sorted(taken) if order is None else taken))
     return gather(fit, "cumulative", names, fits)
 
 
@@ -178,7 +194,8 @@ COLUMNS = ("mu", "se", "ci_low", "ci_high", "p_value", "tau2", "i2", "q", "q_p",
 def in_step(fit: MetaFit) -> bool:
     """Whether refits of subsets can be made all at once: no groups, no user weights, a known estimator and test."""
     known = fit.method in STACK_TAU2 or fit.method in ("CE", "fixed")
-    return fit.model != "multilevel" and fit.user_weights is None and known and fit.test != "kr"
+    single = fit.model not in ("multilevel", "location-scale")
+    return single and fit.user_weights is None and known and fit.test != "kr"
 
 
 def _at_once(
@@ -199,14 +216,16 @@ def _at_once(
     )
 
 
-def gather(fit: MetaFit, kind: str, labels: list[str], fits: list[MetaFit]) -> Refits:
-    """Refits of `fit`, made one by one, as columns."""
-    columns = {name: frozen([getattr(fit, name) for fit in fits]) for name in COLUMNS}
+def gather(fit: MetaFit, kind: str, labels: list[str], fits: Sequence[MetaFit | None]) -> Refits:
+    """Refits of `fit`, made one by one, as columns; NaN, with k 0, where there is none."""
+    columns = {
+        name: frozen([math.nan if one is None else getattr(one, name) for one in fits]) for name in COLUMNS
+    }
     return Refits(
         fit=fit,
         kind=kind,
-        measure=fits[0].measure,
+        measure=fit.measure,
         labels=tuple(labels),
-        k=tuple(fit.k for fit in fits),
+        k=tuple(0 if one is None else one.k for one in fits),
         **columns,
     )

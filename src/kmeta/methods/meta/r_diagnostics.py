@@ -248,7 +248,7 @@ def _(result: PredictedEffects) -> list[str]:
 
 @lines_of.register
 def _(result: PredictedTau2) -> list[str]:
-    columns = _moderating(result.fit.scale_terms)
+    columns = _moderating(getattr(result.fit, "scale_terms", ()))
     back = ", transf = exp" if result.link == "log" else ""
     return [f"predict(res, newscale = {matrix(result.z[:, columns])}{back})"]
 

@@ -239,8 +239,7 @@ def fit_model(
         test = "z"  # nothing is left to estimate a spread from
     factor = 1.0
     if test in ("hksj", "knha"):
-        resid = y - (beta[0] if x is None else x @ beta)
-        factor = float(np.sum(resid * resid / (v + between))) / df_resid
+        factor = knapp_hartung(y, v, x, beta, between, user) / df_resid
         factor = max(1.0, factor) if test == "hksj" else factor
         vcov = vcov * factor
     df = math.inf if test == "z" else float(df_resid)
@@ -295,6 +294,18 @@ def fit_model(
             _moderation(y, v, x, terms, beta, vcov, df, method, between, user, fixed) if x is not None else {}
         ),
     )
+
+
+def knapp_hartung(
+    y: Floats, v: Floats, x: Floats | None, beta: Floats, tau2: float | Floats, user: Floats | None
+) -> float:
+    """Weighted sum of squared residuals with the weights 1 / (v + tau2): with user weights, about its own minimum."""
+    total = v + tau2
+    if user is None:
+        resid = y - (beta[0] if x is None else x @ beta)
+        return float(np.sum(resid * resid / total))
+    sample = Sample(y, v, x)
+    return Weighted(sample, 1 / (sample.v + tau2 / sample.unit**2)).q
 
 
 def kenward_roger(v: Floats, tau2: float) -> tuple[float, float]:

@@ -31,7 +31,7 @@ def refits_of_studies(
             )
         names.sort(key=lambda name: min(values[i] for i in parts[name]))
     taken: list[int] = []
-    fits = []
+    fits: list[MetaFit] = []
     for name in names:
         taken = [*taken, *parts[name]]
         fits.append(part(taken))
