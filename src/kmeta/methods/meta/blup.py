@@ -10,6 +10,7 @@ import numpy as np
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
+from kmeta.core.views import PlotViews
 from kmeta.methods.meta.distributions import quantile
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.influence import fitted_values, table
@@ -57,6 +58,8 @@ class Radial(OfFit):
     slope: float
     x: Floats
     y: Floats
+
+    plot = PlotViews(scatter="kmeta.plots.radial:radial_figure")
 
     def rows(self) -> list[dict[str, Any]]:
         """One row an estimate."""

@@ -12,6 +12,7 @@ from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
 from kmeta.core.numbers import decimal
 from kmeta.core.result import Result
+from kmeta.core.views import PlotViews
 from kmeta.methods.meta.inputs import estimates
 from kmeta.methods.meta.small_study import need_three
 
@@ -30,6 +31,8 @@ class DoiPlot(Result):
     lfk: float
     asymmetry: str
     vi: Floats
+
+    plot = PlotViews(scatter="kmeta.plots.doi:doi_figure")
 
     def summary(self) -> str:
         """The index and its name."""

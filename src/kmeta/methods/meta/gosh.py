@@ -9,6 +9,7 @@ import numpy as np
 
 from kmeta.core.arrays import Floats
 from kmeta.core.errors import InputError
+from kmeta.core.views import PlotViews
 from kmeta.methods.meta.batch import fit_batch, subsets
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.influence import need_steps, table
@@ -36,6 +37,8 @@ class Gosh(OfFit):
     i2: Floats
     h2: Floats
     q: Floats
+
+    plot = PlotViews(cloud="kmeta.plots.gosh:gosh_figure")
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a subset."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import ConvergenceError, InputError
+from kmeta.core.views import PlotViews
 from kmeta.methods.meta.batch import subsets
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.of_fit import OfFit
@@ -55,6 +56,11 @@ class Influence(OfFit):
     dfbs: Floats
     influential: Bools
 
+    plot = PlotViews(
+        panel="kmeta.plots.influence:influence_figure",
+        normal_quantiles="kmeta.plots.normal_quantiles:normal_quantile_figure",
+    )
+
     def rows(self) -> list[dict[str, Any]]:
         """One row an estimate."""
         names = ("rstudent", "dffits", "cook_d", "cov_r", "tau2_del", "qe_del", "hat", "weight")
@@ -73,6 +79,8 @@ class Residuals(OfFit):
     se: Floats
     z: Floats
 
+    plot = PlotViews(normal_quantiles="kmeta.plots.normal_quantiles:normal_quantile_figure")
+
     def rows(self) -> list[dict[str, Any]]:
         """One row an estimate."""
         columns = {name: getattr(self, name).tolist() for name in ("resid", "se", "z")}
@@ -86,6 +94,8 @@ class Baujat(OfFit):
     labels: tuple[str, ...]
     x: Floats
     y: Floats
+
+    plot = PlotViews(scatter="kmeta.plots.baujat:baujat_figure")
 
     def rows(self) -> list[dict[str, Any]]:
         """One row an estimate."""

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import ConvergenceError, InputError
+from kmeta.core.views import PlotViews
 from kmeta.methods.meta.batch import fit_batch, subsets
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import numbers
@@ -43,6 +44,8 @@ class Refits(OfFit):
     q_p: Floats
     statistic: Floats
     h2: Floats
+
+    plot = PlotViews(forest="kmeta.plots.refits_forest:refits_forest")
 
     @property
     def effect(self) -> Floats:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.numbers import decimal, p_phrase
 from kmeta.core.result import Result
+from kmeta.core.views import PlotViews
 from kmeta.methods.meta.inputs import estimates
 
 ALPHA = 0.05
@@ -46,6 +47,8 @@ class PCurve(Result):
     power_high: float
     evidential: bool
     warnings: tuple[str, ...] = ()
+
+    plot = PlotViews(curve="kmeta.plots.p_curve:p_curve_figure")
 
     def summary(self) -> str:
         """The two tests and the power."""

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
+from kmeta.core.views import PlotViews
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import level_of, numbers
 from kmeta.methods.meta.likelihood import log_likelihood
@@ -103,6 +104,8 @@ class Profile(OfFit):
     ll: Floats
     top: float
     highest: float
+
+    plot = PlotViews(curve="kmeta.plots.profile:profile_figure")
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a value of tau2."""
