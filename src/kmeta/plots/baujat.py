@@ -24,20 +24,18 @@ def baujat_figure(
     >>> from kmeta import random_effects
     >>> fit = random_effects([0.1, 0.2, 0.3, 2.0], [0.04, 0.02, 0.03, 0.05], measure="SMD", labels=list("ABCD"))
     >>> baujat_figure(fit.baujat()).alt.split(". ")[1]
-    'Farthest out stands D'
+    'Farthest out stands D.'
     """
     palette(preset)
     page, drawing = points(width_mm), Drawing()
     at = list(zip(result.x.tolist(), result.y.tolist(), strict=True))
-    frame = Frame(
+    frame = Frame.alone(
         drawing,
+        page,
         linear_axis([x for x, _ in at], hold=[0.0]),
         linear_axis([y for _, y in at], hold=[0.0]),
-        left=MARGIN,
-        top=MARGIN + 8,
-        right=page - MARGIN - 4,
+        ("Share in the heterogeneity", "Influence on the result"),
         height=HEIGHT,
-        titles=("Share in the heterogeneity", "Influence on the result"),
     )
     frame.dots(at)
     order = farthest(at)

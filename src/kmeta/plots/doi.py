@@ -28,15 +28,13 @@ def doi_figure(
     palette(preset)
     page, drawing = points(width_mm), Drawing()
     at = [(y, abs(z)) for y, z in zip(result.yi.tolist(), result.z.tolist(), strict=True)]
-    frame = Frame(
+    frame = Frame.alone(
         drawing,
+        page,
         linear_axis([y for y, _ in at]),
         linear_axis([z for _, z in at], hold=[0.0]),
-        left=MARGIN,
-        top=MARGIN + 8,
-        right=page - MARGIN - 4,
+        ("Estimate, analysis scale", "|z| of its rank"),
         height=HEIGHT,
-        titles=("Estimate, analysis scale", "|z| of its rank"),
         down=True,
     )
     frame.upright(result.top, dash=POOLED_DASH, colour="pooled", width=1.0)

@@ -42,15 +42,13 @@ def gosh_figure(
     at = np.exp(np.clip(mu, -700, 700)) if ratio else mu
     words = natural_name(fit.measure) if ratio else f"{fit.measure}, {fit.scale} scale"
     whole = fit.effect if ratio else fit.mu
-    frame = Frame(
+    frame = Frame.alone(
         drawing,
+        page,
         log_axis(at.tolist(), [], [whole]) if ratio else linear_axis([*at.tolist(), whole]),
         linear_axis([0.0, 100.0]),
-        left=MARGIN,
-        top=MARGIN + 8,
-        right=page - MARGIN - 4,
+        ("Pooled " + words + (" (log scale)" if ratio else ""), "I², %"),
         height=HEIGHT,
-        titles=("Pooled " + words + (" (log scale)" if ratio else ""), "I², %"),
     )
     cells = _cells(np.array([frame.horizontal.share(float(v)) for v in at]), i2 / 100)
     most = max(cells.values(), default=1)

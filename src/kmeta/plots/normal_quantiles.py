@@ -49,15 +49,13 @@ def normal_quantile_figure(
     low, high = (ndtri(betaincinv(rank, n + 1 - rank, share)) for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     places = list(zip(at.tolist(), z.tolist(), strict=True))
     kind = "Studentised" if isinstance(result, Influence) else "Standardised"
-    frame = Frame(
+    frame = Frame.alone(
         drawing,
+        page,
         linear_axis(at.tolist(), hold=[-1.0, 1.0]),
         linear_axis([*z.tolist(), *low.tolist(), *high.tolist()], hold=[-1.0, 1.0]),
-        left=MARGIN,
-        top=MARGIN + 8,
-        right=page - MARGIN - 4,
+        ("Normal quantile", f"{kind} residual"),
         height=HEIGHT,
-        titles=("Normal quantile", f"{kind} residual"),
     )
     edge = [*zip(at, low, strict=True), *reversed(list(zip(at, high, strict=True)))]
     if n > 1:

@@ -34,15 +34,13 @@ def p_curve_figure(
             name, title or "p-curve", "No significant result: there is no p-curve.", width=page, preset=preset
         )
     drawing = Drawing()
-    frame = Frame(
+    frame = Frame.alone(
         drawing,
+        page,
         Axis(0.005, 0.055, BINS),
         PERCENT,
-        left=MARGIN,
-        top=MARGIN + 10,
-        right=page - MARGIN - 4,
+        ("P", "Significant results, %"),
         height=HEIGHT,
-        titles=("P", "Significant results, %"),
     )
     frame.across(20.0)
     at = [(p, 100 * float(share)) for p, share in zip(BINS, result.shares, strict=True)]

@@ -30,15 +30,13 @@ def profile_figure(
     page, drawing = points(width_mm), Drawing()
     below = [(t, ll - result.highest) for t, ll in zip(result.tau2.tolist(), result.ll.tolist(), strict=True)]
     shown = sorted((t, ll) for t, ll in below if ll >= -DEEPEST)
-    frame = Frame(
+    frame = Frame.alone(
         drawing,
+        page,
         linear_axis([t for t, _ in below], hold=[0.0, result.top]),
         linear_axis([*[ll for _, ll in shown], -DROP * 1.1], hold=[0.0]),
-        left=MARGIN,
-        top=MARGIN + 8,
-        right=page - MARGIN - 4,
+        ("Between-study variance τ²", "Log-likelihood below its top"),
         height=HEIGHT,
-        titles=("Between-study variance τ²", "Log-likelihood below its top"),
     )
     frame.across(-DROP)
     frame.upright(result.top, dash=POOLED_DASH, colour="pooled", width=1.0)

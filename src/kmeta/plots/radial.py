@@ -25,7 +25,7 @@ def radial_figure(
     >>> from kmeta import random_effects
     >>> fit = random_effects([0.1, 0.2, 0.3, 2.0], [0.04, 0.02, 0.03, 0.05], measure="SMD", tau2="DL", test="z")
     >>> radial_figure(fit.radial()).alt.split(". ")[1]
-    'All estimates lie within 1.96 of the pooled line'
+    'All estimates lie within 1.96 of the pooled line.'
     """
     palette(preset)
     page, drawing, fit = points(width_mm), Drawing(), result.fit
@@ -33,15 +33,13 @@ def radial_figure(
     end = max(result.x.tolist()) * 1.06
     edge = [-Z, Z, result.slope * end - Z, result.slope * end + Z]
     between = " with τ²" if fit.tau2 > 0 else ""
-    frame = Frame(
+    frame = Frame.alone(
         drawing,
+        page,
         linear_axis([end], hold=[0.0]),
         linear_axis([*[y for _, y in at], *edge], hold=[0.0]),
-        left=MARGIN,
-        top=MARGIN + 8,
-        right=page - MARGIN - 4,
+        (f"Precision, 1 / standard error{between}", "Estimate × precision"),
         height=HEIGHT,
-        titles=(f"Precision, 1 / standard error{between}", "Estimate × precision"),
     )
     band = [(0.0, -Z), (end, edge[2]), (end, edge[3]), (0.0, Z)]
     drawing.shape([(frame.x(x), frame.y(y)) for x, y in band], "contour-2", layer=BEHIND)

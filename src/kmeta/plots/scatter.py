@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from kmeta.plots.drawing import PATCH, Box, Disc, Drawing, Point, Text, box_of
-from kmeta.plots.style import AXIS, BASELINE, LINE, NOTE, POOLED_DASH, THIN
+from kmeta.plots.style import AXIS, BASELINE, LINE, MARGIN, NOTE, POOLED_DASH, THIN
 from kmeta.plots.text import measure, plain, shortened, width, wrap
 from kmeta.plots.ticks import Axis, shortest
 
@@ -41,6 +41,24 @@ class Frame:
         self.right, self.top, self.bottom = right - max(0.0, over), top, top + height
         self.titles = titles
         self._draw()
+
+    @classmethod
+    def alone(
+        cls,
+        drawing: Drawing,
+        page: float,
+        x: Axis,
+        y: Axis,
+        titles: tuple[str, str],
+        *,
+        height: float,
+        down: bool = False,
+    ) -> Frame:
+        """The one panel of a figure `page` points wide."""
+        right = page - MARGIN - 4
+        return cls(
+            drawing, x, y, left=MARGIN, top=MARGIN + 9, right=right, height=height, titles=titles, down=down
+        )
 
     def x(self, value: float) -> float:
         """Place of a value of the x axis."""
