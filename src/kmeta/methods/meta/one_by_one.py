@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import ConvergenceError, InputError
 from kmeta.core.views import PlotViews
-from kmeta.methods.meta.batch import fit_batch, subsets
+from kmeta.methods.meta.batch import BatchFit, by_df, chunks, fit_batch, subsets, tails
+from kmeta.methods.meta.distributions import quantile
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import numbers
 from kmeta.methods.meta.of_fit import OfFit
@@ -143,7 +144,7 @@ def leave_one_out(fit: MetaFit) -> Refits:
     parts = members(fit)
     if len(parts) < 2:
         raise InputError("one study: nothing remains when it is left out", where="leave_one_out")
-    if in_step(fit):
+    if at_once(fit):
         each = np.arange(fit.k)[:, None]
         return _at_once("leave one out", list(parts), fit, each[:, 0], lambda rows: each != each[rows].T)
     fits = [
@@ -165,7 +166,7 @@ def cumulative(fit: MetaFit, order: ArrayLike | None = None) -> Refits:
                 f"{values.size} values for {fit.k} estimates", where="order", hint="one for each"
             )
         names.sort(key=lambda name: min(values[i] for i in parts[name]))
-    if in_step(fit):
+    if at_once(fit):
         rows = np.array([parts[name][0] for name in names])
         each = np.arange(fit.k)[:, None]
         return _at_once("cumulative", names, fit, rows, lambda part: each <= each[part].T)
@@ -201,6 +202,13 @@ def in_step(fit: MetaFit) -> bool:
     return single and fit.user_weights is None and known and fit.test != "kr"
 
 
+def at_once(fit: MetaFit) -> bool:
+    """Whether the pooled values of subsets can be had all at once: as `in_step`, or with user weights beside them."""
+    plain = fit.model in ("random", "common") and type(fit) is MetaFit
+    weighted = fit.user_weights is not None and fit.method not in ("GENQ", "GENQM") and fit.test != "kr"
+    return in_step(fit) or (plain and weighted and fit.method in (*STACK_TAU2, "CE", "fixed"))
+
+
 def _at_once(
     kind: str, labels: list[str], fit: MetaFit, order: Ints, include: Callable[[slice], Bools]
 ) -> Refits:
@@ -214,9 +222,36 @@ def _at_once(
             f"tau2 did not settle in the refit {labels[row]!r}", last=float(many.tau2[row]), where=kind
         )
     columns = {name: getattr(many, name) for name in COLUMNS}
+    if fit.user_weights is not None:
+        columns |= _weighted(fit, many, order, include)
     return Refits(
         fit=fit, kind=kind, measure=fit.measure, labels=tuple(labels), k=tuple(many.k.tolist()), **columns
     )
+
+
+def _weighted(
+    fit: MetaFit, many: BatchFit, order: Ints, include: Callable[[slice], Bools]
+) -> dict[str, Floats]:
+    """The pooled values with the user's weights, whose tau2 and factor on the variance are those of the batch."""
+    assert fit.user_weights is not None  # noqa: S101
+    weights, y = fit.user_weights[order], fit.yi[order]
+    mu, se = np.empty(fit.k), np.empty(fit.k)
+    for part in chunks(fit.k, fit.k):
+        here = include(part)
+        total = fit.vi[order][:, None] + many.tau2[part]
+        factor = many.se[part] ** 2 * np.where(here, 1 / total, 0.0).sum(axis=0)
+        w = np.where(here, weights[:, None], 0.0)
+        if not w.any(axis=0).all():
+            raise InputError("the weights of the estimates that remain are all 0", where="weights")
+        share = w / w.sum(axis=0)
+        mu[part] = share.T @ y
+        se[part] = np.sqrt(factor * np.einsum("km,km->m", share * share, total))
+    half = by_df(lambda df: quantile(fit.level, df), many.df) * se
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = mu / se
+    found = {"mu": mu, "se": se, "ci_low": mu - half, "ci_high": mu + half}
+    found |= {"statistic": statistic, "p_value": tails(statistic, many.df)}
+    return {name: frozen(values) for name, values in found.items()}
 
 
 def gather(fit: MetaFit, kind: str, labels: list[str], fits: Sequence[MetaFit | None]) -> Refits:
