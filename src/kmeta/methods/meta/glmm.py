@@ -18,10 +18,10 @@ from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import labels_of, level_of
 from kmeta.methods.meta.mixed_counts import Maximum, Point, by_differences, derivatives, maximise
-from kmeta.methods.meta.moderators import design_matrix, omnibus
+from kmeta.methods.meta.moderators import Designed, design_of, omnibus, tested_terms
 from kmeta.methods.meta.prediction import prediction_df
 from kmeta.methods.meta.random_effects import PREDICTION, Moderators
-from kmeta.methods.meta.sample import Sample, Weighted
+from kmeta.methods.meta.sample import Sample, Weighted, orthonormal
 from kmeta.methods.meta.tau2 import TAU2
 
 
@@ -46,8 +46,15 @@ class GlmmFit(MetaFit):
     @property
     def common(self) -> MetaFit:
         """The same counts with one true effect."""
-        options: dict[str, Any] = {**self.counts, **self.options, "method": "EE", "labels": self.labels}
-        return glmm(self.measure, mods=None if self.x is None else self.x, **options)
+        return _fit(
+            count_model(self.measure, self.options["model"], self.options["coding"], dict(self.counts)),
+            Designed(self.x, self.terms, dict(self.factors), self.formula),
+            measure=self.measure,
+            method="EE",
+            names=self.labels,
+            dropped=(),
+            options=self.options | {"method": "EE"},
+        )
 
     def again(self, rows: Sequence[int]) -> MetaFit:
         """The same model of the studies `rows`."""
@@ -111,6 +118,7 @@ def glmm(
     method: str = "ML",
     test: str = "z",
     mods: Moderators | None = None,
+    data: Any = None,
     level: float = 0.95,
     pi: str = "test",
     coding: float = 0.5,
@@ -125,7 +133,7 @@ def glmm(
     model : of OR and IRR: "UM.FS" a level of each study's own, "UM.RS" normal levels, "CM.EL" conditional on the
         study's events (OR: noncentral hypergeometric), "CM.AL" its binomial approximation (OR, rare events).
     method : "ML", or "EE" with tau2 held at 0. test : "z", or "t" with k - p df.
-    mods, level, pi, labels : as in `random_effects`.
+    mods, data, level, pi, labels : as in `random_effects`; `data` is for a formula alone.
     coding : of the first group (the second has one less) in UM models: 0.5, 1 or 0.
     points : of the adaptive Gauss-Hermite quadrature; None takes as many as leave the estimates unchanged (exact), 1 is
         Laplace's approximation, 7 what metafor takes.
@@ -151,30 +159,30 @@ def glmm(
             f"points is {points!r}", where="points", hint="a whole number from 1 to 500, or None"
         )
     level = level_of(level)
-    data = count_model(measure, model, coding, columns)
-    given = len(data.keep)
+    counts = count_model(measure, model, coding, columns)
+    given = len(counts.keep)
     names = labels_of(labels, given)
-    x, terms = design_matrix(mods, given)
-    rows = np.flatnonzero(data.keep)
-    if x is not None:
-        x = frozen(x[rows])
+    design = design_of(mods, data, given)
+    rows = np.flatnonzero(counts.keep)
+    if design.x is not None:
+        kept = frozen(design.x[rows])
+        orthonormal(kept)  # refuses collinear columns
+        design = design._replace(x=kept)
     options = {"model": model, "test": test, "level": level, "pi": pi, "coding": coding, "points": points}
     return _fit(
-        data,
-        x,
-        terms,
+        counts,
+        design,
         measure=measure,
         method=method,
         names=tuple(names[i] for i in rows),
-        dropped=tuple(names[i] for i in np.flatnonzero(~data.keep)),
+        dropped=tuple(names[i] for i in np.flatnonzero(~counts.keep)),
         options=options | {"method": method},
     )
 
 
 def _fit(
     data: CountModel,
-    x: Floats | None,
-    terms: tuple[str, ...],
+    given: Designed,
     *,
     measure: str,
     method: str,
@@ -182,7 +190,7 @@ def _fit(
     dropped: tuple[str, ...],
     options: dict[str, Any],
 ) -> GlmmFit:
-    k = len(names)
+    k, x, terms = len(names), given.x, given.terms
     rows = np.ones((k, 1)) if x is None else x
     p = rows.shape[1]
     effects = effect_sizes(measure, **data.columns)
@@ -199,7 +207,7 @@ def _fit(
     beta, vcov = best.at.shared[first : first + p], best.covariance[first : first + p, first : first + p]
     tau = 0.0 if held else float(best.at.shared[-1])
     tau2_se = math.nan if held else 2 * tau * math.sqrt(max(0.0, float(best.covariance[-1, -1])))
-    statistics = _pooled(beta, vcov, x, tau, k, options, held)
+    statistics = _pooled(beta, vcov, given, tau, k, options, held)
     fixed = Weighted(sample := Sample(effects.yi, effects.vi, x), 1 / sample.v)
     vt = (k - p) / fixed.trace() * sample.unit**2 if k > p else math.nan
     weights = 1 / (effects.vi + tau * tau)
@@ -225,6 +233,8 @@ def _fit(
         beta=None if x is None else frozen(beta),
         vcov=None if x is None else frozen(vcov),
         sigma2=(tau * tau,),
+        factors=given.factors,
+        formula=given.formula,
         warnings=_warnings(k, p, dropped, best, method),
         glmm_model=options["model"] if measure in ("OR", "IRR") else "UM",
         points=best.points,
@@ -240,7 +250,7 @@ def _fit(
 def _pooled(
     beta: Floats,
     vcov: Floats,
-    x: Floats | None,
+    given: Designed,
     tau: float,
     k: int,
     options: dict[str, Any],
@@ -253,7 +263,7 @@ def _pooled(
     mu, se = float(beta[0]), math.sqrt(float(vcov[0, 0]))
     crit = quantile(options["level"], df)
     half = math.nan
-    if x is None and not held and k >= 3:
+    if given.x is None and not held and k >= 3:
         reference = prediction_df(df, k - p, "ML", options["pi"])
         half = quantile(options["level"], reference) * math.sqrt(se * se + tau * tau)
     found: dict[str, Any] = {
@@ -268,9 +278,8 @@ def _pooled(
         "statistic": mu / se,
         "p_value": two_sided(mu / se, df),
     }
-    if x is not None:
-        tested = list(range(1, p)) or [0]
-        qm, qm_df, qm_p = omnibus(beta, vcov, tested, df)
+    if given.x is not None:
+        qm, qm_df, qm_p = omnibus(beta, vcov, tested_terms(given.terms), df)
         found |= {"qm": qm, "qm_df": qm_df, "qm_p": qm_p}
     return found
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
-from kmeta.methods.meta.categories import Category, categories_of
+from kmeta.methods.meta.categories import Category
 from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import (
@@ -22,7 +22,7 @@ from kmeta.methods.meta.inputs import (
     weights_of,
     within_precision,
 )
-from kmeta.methods.meta.moderators import design_matrix, omnibus
+from kmeta.methods.meta.moderators import design_of, omnibus, tested_terms
 from kmeta.methods.meta.prediction import prediction_df
 from kmeta.methods.meta.qprofile import q_profile
 from kmeta.methods.meta.sample import Sample, Weighted, dot
@@ -112,13 +112,13 @@ def random_effects(
         both = [random_effects(yi, vi, measure=measure, tau2=tau2, test=t, **options) for t in ("knha", "z")]
         return max(both, key=lambda fit: fit.ci_high - fit.ci_low)
     y, v = estimates(yi, vi)
-    x, terms, formula = _design(mods, data, len(y))
+    design = design_of(mods, data, len(y))
     kind = _option(pi, {name: name for name in PREDICTION}, "pi")
     fit = fit_model(
         y,
         v,
-        x,
-        terms,
+        design.x,
+        design.terms,
         measure=measure,
         tau2=tau2,
         test=_option(test, TESTS, "test"),
@@ -126,8 +126,8 @@ def random_effects(
         level=level_of(level),
         pi="test" if kind == "bootstrap" else kind,
         labels=labels_of(labels, len(y)),
-        factors=categories_of(mods),
-        formula=formula,
+        factors=design.factors,
+        formula=design.formula,
     )
     if kind == "bootstrap":
         from kmeta.methods.meta.bootstrap_prediction import with_bootstrap
@@ -157,12 +157,12 @@ def common_effect(
     -0.3774
     """
     y, v = estimates(yi, vi)
-    x, terms, formula = _design(mods, data, len(y))
+    design = design_of(mods, data, len(y))
     return fit_model(
         y,
         v,
-        x,
-        terms,
+        design.x,
+        design.terms,
         measure=measure,
         tau2="CE",
         test=_option(test, TESTS, "test"),
@@ -170,24 +170,9 @@ def common_effect(
         level=level_of(level),
         pi="test",
         labels=labels_of(labels, len(y)),
-        factors=categories_of(mods),
-        formula=formula,
+        factors=design.factors,
+        formula=design.formula,
     )
-
-
-def _design(
-    mods: Moderators | None, data: Any, k: int
-) -> tuple[Floats | None, tuple[str, ...], Formula | None]:
-    """(X, names of its columns, the formula they came from)."""
-    if isinstance(mods, str):
-        from kmeta.methods.meta.formulas import formula_design
-
-        if not mods.lstrip().startswith("~"):
-            raise InputError(f"mods is the text {mods!r}", where="mods", hint='a formula begins with "~"')
-        return formula_design(mods.strip(), data, k)
-    if data is not None:
-        raise InputError("is for a formula", where="data", hint='mods="~ a + C(b)", or the columns as mods')
-    return *design_matrix(mods, k), None
 
 
 def _option(given: str, allowed: Mapping[str, str], where: str) -> str:
@@ -396,8 +381,7 @@ def _moderation(
     fixed: Weighted,
 ) -> dict[str, Any]:
     """Omnibus test of all coefficients but the intercept, and the share of heterogeneity explained."""
-    tested = [i for i, term in enumerate(terms) if term != "intercept"] or [0]
-    qm, qm_df, qm_p = omnibus(beta, vcov, tested, df)
+    qm, qm_df, qm_p = omnibus(beta, vcov, tested_terms(terms), df)
     r2 = math.nan
     if "intercept" in terms and len(terms) > 1:
         if method == "CE":
