@@ -257,3 +257,27 @@ def test_data_serve_the_random_effects_and_the_formula():
 def test_a_factor_that_is_no_column_has_no_marginal_means(formula, name, words):
     with pytest.raises(InputError, match=words):
         km.random_effects(YI, VI, measure="RR", mods=formula, data=DATA).marginal_means(name)
+
+
+def test_a_location_scale_model_takes_formulas_in_both_parts():
+    formula = km.random_effects(YI, VI, measure="RR", mods="~ ablat", scale="~ alloc", data=DATA)
+    columns = km.random_effects(
+        YI, VI, measure="RR", mods={"ablat": DATA["ablat"]}, scale={"alloc": DATA["alloc"]}
+    )
+    near(formula.alpha, columns.alpha)
+    near(formula.beta, columns.beta)
+    assert formula.scale_terms == ("intercept", "alloc[T.random]", "alloc[T.systematic]")
+    new = {"alloc": ["random", "systematic"]}
+    near(formula.predict_tau2(new).tau2, columns.predict_tau2(new).tau2)
+    near(formula.predict({"ablat": [1, 2]}, new).pi_low, columns.predict({"ablat": [1, 2]}, new).pi_low)
+    mixed = km.random_effects(YI, VI, measure="RR", mods="~ alloc", scale={"ablat": DATA["ablat"]}, data=DATA)
+    means = mixed.marginal_means("alloc")
+    near(means.mu[1] - means.mu[0], mixed.beta[1])
+    assert np.isnan(means.pi_low).all()  # tau2 depends on the scale's columns: see predict
+    for bad, words in (
+        ({"scale": "~ dose", "data": DATA}, "scale: has no column 'dose'"),
+        ({"scale": "ablat"}, "begins with"),
+        ({"scale": {"ablat": DATA["ablat"]}, "data": DATA}, "for a formula"),
+    ):
+        with pytest.raises(InputError, match=words):
+            km.random_effects(YI, VI, measure="RR", **bad)

@@ -73,8 +73,8 @@ def random_effects(
         "riley" t with k - p - 1 df (k - 2 without moderators; one more when tau2 is given), "bootstrap" a parametric
         bootstrap with `seed` and `n_bootstrap` replicates that draws tau2 from its confidence distribution (without
         moderators; neither the estimator of tau2 nor the test changes it).
-    scale : columns, given as `mods`, on which the variance of the true effects depends: a location-scale model
-        (`LocationScaleFit`), by REML or ML. link : "log", log tau2_i is linear in them; "identity", tau2_i itself is.
+    scale : columns or a formula, given as `mods`, on which the variance of the true effects depends: a location-scale
+        model (`LocationScaleFit`), by REML or ML. link : "log", log tau2_i is linear in them; "identity", tau2_i is.
     Raises InputError for data or options that cannot be used, ConvergenceError when tau2 does not settle.
     Sources: Viechtbauer 2010, doi:10.18637/jss.v036.i03; Knapp & Hartung 2003, doi:10.1002/sim.1482; Higgins,
     Thompson & Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x; Riley, Higgins & Deeks 2011,
@@ -88,13 +88,18 @@ def random_effects(
     if scale is not None:
         from kmeta.methods.meta.location_scale import location_scale
 
-        refused = {"weights": weights is not None, "mods": isinstance(mods, str), "pi": pi == "bootstrap"}
-        for where, given in refused.items():
+        for where, given in {"weights": weights is not None, "pi": pi == "bootstrap"}.items():
             if given:
-                hint = "no user weights, no formula and no bootstrap with a scale; columns instead"
+                hint = "no user weights and no bootstrap with a scale"
                 raise InputError("is not for a location-scale model", where=where, hint=hint)
         reference = _option(pi, dict.fromkeys(PREDICTION, pi), "pi")
-        rest: dict[str, Any] = {"mods": mods, "level": level_of(level), "pi": reference, "labels": labels}
+        rest: dict[str, Any] = {
+            "mods": mods,
+            "data": data,
+            "level": level_of(level),
+            "pi": reference,
+            "labels": labels,
+        }
         return location_scale(yi, vi, scale, link=link, measure=measure, method=tau2, test=test, **rest)
     if link != "log":
         raise InputError("a link is that of a scale", where="link", hint="give scale=, or leave link out")

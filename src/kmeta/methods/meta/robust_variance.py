@@ -139,7 +139,9 @@ class RobustVariance(RobustTests, Result):
         if self.x is not None:
             rest = [j for j, term in enumerate(self.terms) if term != INTERCEPT]
             lines += [f"x{j} <- {vector(map(repr, self.x[:, j].tolist()))}" for j in rest]
-            formula = "yi ~ " + " + ".join(f"x{j}" for j in rest)
+            formula = (
+                "yi ~ " + ("" if INTERCEPT in self.terms else "0 + ") + " + ".join(f"x{j}" for j in rest)
+            )
         kind = {"correlated": "CORR", "hierarchical": "HIER"}[self.working]
         small = "TRUE" if self.small else "FALSE"
         lines.append(
