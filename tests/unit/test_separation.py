@@ -58,8 +58,11 @@ def test_sparse_counts_give_a_maximum_or_say_why_not(data, which):
     else:
         said = ""
     if said:
-        assert "no finite estimate of" in said or "no finite variance" in said
-        assert "study" in said
+        if "no finite" in said:
+            assert "study" in said
+            assert said.startswith(("no finite estimate of", "no finite variance between studies"))
+        else:  # the climb itself fails, and says how far it was from the top
+            assert "from where the slopes vanish" in said
         return
     assert np.isfinite((fit.mu, fit.se, fit.tau2, fit.log_likelihood)).all()
     held = km.glmm(measure, model=model, mods=mods, method="EE", **counts)

@@ -21,6 +21,7 @@ PATIENCE = (60, 30)  # steps, and halvings of a step
 HURRY = (30, 6)  # with points that may be too few, whose steps go round: then more points, not more steps
 # points tried in turn until the estimates no longer move; by number of random effects
 LADDER = {1: (15, 31, 61, 121, 241, 481), 2: (9, 17, 33, 65)}
+NEARLY = 1e-5  # such a change at the last rung is told as a warning
 SETTLED = 1e-9  # relative change of the estimates that counts as none
 LARGE = 20.0  # standard deviations on a log scale beyond which the likelihood has no maximum worth the name
 
@@ -338,7 +339,11 @@ def maximise(design: Design, start: Point, points: int | None = None) -> Maximum
             at = stalled.last_point
             if used < LADDER[design.r][-1]:
                 continue
-            raise
+            if stalled.length > NEARLY:
+                raise
+            value, gradient, hessian = derivatives(design, at, used)
+            height, information = float(value.sum()), _arrow(design, gradient, hessian)[0]
+            break
         total += steps
         if first < 20 * SETTLED:
             settled = True
