@@ -224,8 +224,12 @@ class MetaFit(Result):
 
         return marginal_means(self, name, pi=pi)
 
+    def df_of(self, rows: Floats) -> Floats:
+        """Degrees of freedom of combinations of the coefficients, a row of weights each; infinite for z tests."""
+        return np.full(len(rows), self.df)
+
     def wald_test(self, terms: Sequence[str]) -> ContrastTest:
-        """Test that the coefficients of `terms` are all 0."""
+        """Test that the coefficients of `terms` are all 0; a moderator's name stands for all of its own."""
         from kmeta.methods.meta.contrasts import wald_test
 
         return wald_test(self, terms)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kmeta.core.canonical import plain
 from kmeta.core.result import Result
 
-if TYPE_CHECKING:
-    from kmeta.methods.meta.fit import MetaFit
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OfFit(Result):
-    """A result of the model `fit`, which is not repeated among its plain values."""
+    """A result of the model `fit`, which is not repeated among its plain values.
 
-    fit: MetaFit = dataclasses.field(repr=False)
+    Contrasts and predictions may be of a cluster-robust result; all else is of a MetaFit.
+    """
+
+    fit: Any = dataclasses.field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Every field but the fit as plain values."""
@@ -31,4 +31,4 @@ class OfFit(Result):
         """
         from kmeta.methods.meta.r_diagnostics import lines_of
 
-        return self.fit.r_script() + "\n" + "\n".join(lines_of(self)) + "\n"
+        return f"{self.fit.r_script()}\n" + "\n".join(lines_of(self)) + "\n"

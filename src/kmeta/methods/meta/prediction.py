@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
-from kmeta.methods.meta.categories import coded_as
+from kmeta.methods.meta.categories import Moderated, coded_as
 from kmeta.methods.meta.distributions import quantile
 from kmeta.methods.meta.fit import MetaFit, Prediction
 from kmeta.methods.meta.moderators import INTERCEPT, columns_of
@@ -96,7 +96,7 @@ def predict_rows(
 
 
 def design_rows(
-    fit: MetaFit, new: Mapping[str, ArrayLike] | ArrayLike | None
+    fit: Moderated, new: Mapping[str, ArrayLike] | ArrayLike | None
 ) -> tuple[Floats, tuple[str, ...]]:
     """Rows of the design matrix at values `new` of the moderators (the studies' where None), with their labels."""
     if fit.x is None:

@@ -25,6 +25,7 @@ from kmeta.methods.meta.permutation import PermutationTest
 from kmeta.methods.meta.predicted_effects import PredictedEffects
 from kmeta.methods.meta.profile_likelihood import Profile
 from kmeta.methods.meta.r_script import CONTROL, stepped, steps, text, vector
+from kmeta.methods.meta.robust_tests import RobustTests
 from kmeta.methods.meta.scale_prediction import PredictedTau2
 
 
@@ -221,6 +222,8 @@ def _(result: FunnelContours) -> list[str]:
 
 @lines_of.register
 def _(result: ContrastTest) -> list[str]:
+    if isinstance(result.fit, RobustTests):
+        return of_robust(result.fit, result.combinations)
     return [f"anova(res, X = {matrix(result.combinations)})"]
 
 
@@ -255,7 +258,17 @@ def _(result: PredictedTau2) -> list[str]:
 
 @lines_of.register
 def _(result: Prediction) -> list[str]:
-    return _prediction(result)
+    return of_robust(result.fit, result.x) if isinstance(result.fit, RobustTests) else _prediction(result)
+
+
+def of_robust(fit: RobustTests, rows: Floats) -> list[str]:
+    """Combinations of cluster-robust coefficients, in base R: neither metafor nor robumeta has them."""
+    return [
+        f"b <- {numbers(fit.beta.tolist())}",
+        f"V <- {matrix(fit.vcov)}",
+        f"L <- {matrix(rows)}",
+        "data.frame(estimate = c(L %*% b), se = sqrt(diag(L %*% V %*% t(L))))",
+    ]
 
 
 def _moderating(terms: Sequence[str]) -> list[int]:

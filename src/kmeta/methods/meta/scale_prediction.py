@@ -86,7 +86,9 @@ def scale_rows(fit: LocationScaleFit, newscale: New) -> tuple[Floats, tuple[str,
         return fit.z, fit.labels
     if tuple(fit.scale_terms) == (INTERCEPT,):
         raise InputError("the scale has only an intercept", where="newscale", hint="leave newscale out")
-    as_location = dataclasses.replace(fit, x=fit.z, terms=fit.scale_terms, factors=fit.scale_factors)
+    as_location = dataclasses.replace(
+        fit, x=fit.z, terms=fit.scale_terms, factors=fit.scale_factors, formula=fit.scale_formula
+    )
     try:
         return design_rows(as_location, newscale)
     except InputError as error:
