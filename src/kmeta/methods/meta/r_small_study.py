@@ -49,9 +49,9 @@ def _(result: PCurve) -> str:
         "  sum(qnorm(pp)) / sqrt(length(pp))",
         "}",
         f"right <- c(full = stouffer({ALPHA!r}, {ALPHA!r}), half = stouffer({ALPHA / 2!r}, {ALPHA!r}))",
-        f"flat <- c(full = stouffer({ALPHA!r}, {LEAST!r}), half = stouffer({ALPHA / 2!r}, {LEAST!r}))",
+        f"flat <- -c(full = stouffer({ALPHA!r}, {LEAST!r}), half = stouffer({ALPHA / 2!r}, {LEAST!r}))",
         "print(rbind(z = right, p = pnorm(right)), digits = 10)  # right skew",
-        f"print(rbind(z = flat, p = pnorm(-flat)), digits = 10)  # flatter than {100 * LEAST:g} % power",
+        f"print(rbind(z = flat, p = pnorm(flat)), digits = 10)  # flatter than {100 * LEAST:g} % power",
         f"# kmeta: right {result.right_full_z!r} and {result.right_half_z!r}, "
         f"flat {result.flat_full_z!r} and {result.flat_half_z!r}",
     ]
