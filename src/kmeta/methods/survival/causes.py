@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats
 from kmeta.core.errors import InputError
-from kmeta.methods.survival.sample import SHOWN, SurvivalSample, survival_sample
+from kmeta.methods.survival.sample import SHOWN, SurvivalSample, column, groups_of, survival_sample
 
+EXPECTED = "0 censored, 1.. the causes, or a label each"
+MOST = 1e6  # a larger number is no code of a cause
 WORDS = ("censored", "0")  # what text says where nobody told the word for censored
 
 
@@ -49,42 +50,34 @@ def causes_sample(
     word "censored" (or "0") for labels, which then must occur.
     Raises InputError, naming rows, for missing values or numbers that are no codes.
     """
-    cells: np.ndarray = np.array(event, dtype=object)
-    if cells.ndim != 1:
-        raise InputError(f"has shape {cells.shape}", where="event", hint="one value a patient")
-    values: list[Any] = [None if _missing(x) else x for x in cells.tolist()]
-    _refuse([x is None for x in values], values, "is missing")
-    numeric = all(isinstance(x, (bool, int, float, np.number, np.bool_)) for x in values)
-    if numeric:
-        _refuse([float(x) != int(x) or x < 0 for x in values], values, "is no code")
-        values = [int(x) for x in values]
-    labels = [str(x) for x in values]
+    labels, code, numeric = _read(event)
     word = _word(labels, numeric, censored)
-    ranked = sorted({x for x in labels if x != word}, key=int if numeric else None)
+    ranked = sorted((label for label in labels if label != word), key=int if numeric else None)
     place = {word: 0} | {label: i + 1 for i, label in enumerate(ranked)}
-    code = np.array([place[label] for label in labels], dtype=np.intp)
+    code = np.array([place[label] for label in labels], dtype=np.intp)[code]
     sample = survival_sample(time, (code > 0).astype(float))
     if not ranked:
         raise InputError("nobody had an event", where="event", hint="0 censored, 1.. the causes")
     return CausesSample(sample=sample, code=code, causes=tuple(ranked))
 
 
-def _missing(value: object) -> bool:
-    return value is None or (isinstance(value, (float, np.floating)) and not np.isfinite(value))
+def _read(event: ArrayLike | Sequence[object]) -> tuple[tuple[str, ...], np.ndarray, bool]:
+    """(the different values as text, the place of each patient's among them, whether they are numbers)."""
+    try:
+        cells = np.array(event)
+        numeric = cells.dtype.kind in "biuf" or not any(isinstance(x, str) for x in cells.ravel().tolist())
+    except ValueError as error:  # lists of unequal lengths
+        raise InputError("is not a flat column", where="event", hint="one value a patient") from error
+    if not numeric:
+        return *groups_of(event, len(cells), "event"), False  # type: ignore[arg-type]
+    codes = column(event, "event", EXPECTED, lambda a: (a >= 0) & (a == np.floor(a)) & (a < MOST))  # type: ignore[arg-type]
+    if not codes.size:
+        raise InputError("is empty", where="event", hint="one value a patient, at least one")
+    values, place = np.unique(codes, return_inverse=True)
+    return tuple(str(int(value)) for value in values.tolist()), place, True
 
 
-def _refuse(bad: list[bool], values: list[object], why: str) -> None:
-    rows = [row for row, wrong in enumerate(bad) if wrong]
-    if rows:
-        cells = [
-            f"event[{row}] {why}" + ("" if values[row] is None else f": {values[row]!r}") for row in rows
-        ]
-        shown = ", ".join(cells[:SHOWN])
-        more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
-        raise InputError(shown + more, where="event", hint="0 censored, 1.. the causes, or a label each")
-
-
-def _word(labels: list[str], numeric: bool, censored: object) -> str:
+def _word(labels: tuple[str, ...], numeric: bool, censored: object) -> str:
     """The label that means censored."""
     if censored is not None:
         return str(censored)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from kmeta.methods.survival.causes import CausesSample, causes_sample
 from kmeta.methods.survival.curve import checked_times, number_at_risk
 from kmeta.methods.survival.intervals import INTERVALS
 from kmeta.methods.survival.kaplan_meier import Interval, checked_level
-from kmeta.methods.survival.risk_sets import risk_sets
+from kmeta.methods.survival.r_code import Column, data_frame
+from kmeta.methods.survival.risk_sets import RiskSets, risk_sets
 from kmeta.methods.survival.sample import groups_of
 
 
@@ -113,26 +114,21 @@ class CumulativeIncidence(Result):
     def r_script(self) -> str:
         """R code that repeats the curves with the package cmprsk, the patients inline."""
         parts = {c.label: c.data for c in self.curves}
-        lines = incidence_data(
-            list(parts.values()), [x for label, part in parts.items() for x in [label] * len(part.code)]
-        )
+        labels = [label for label, part in parts.items() for _ in part.code.tolist()]
+        lines = incidence_data(list(parts.values()), {"group": labels})
         lines.append("fit <- cuminc(dat$time, dat$cause, dat$group)")
         lines += ["print(fit)", "timepoints(fit, quantile(dat$time, c(.25, .5, .75)))"]
         return "\n".join(lines + [f"# kmeta: {row}" for row in self.rows()]) + "\n"
 
 
-def incidence_data(parts: list[CausesSample], group: Sequence[str] = ()) -> list[str]:
-    """R lines: cmprsk, and the patients as `dat` with time, cause (0 censored) and, where given, group."""
-    from kmeta.methods.survival.r_code import data_frame
-
-    columns: dict[str, Any] = {
+def incidence_data(parts: list[CausesSample], extra: Mapping[str, Column] | None = None) -> list[str]:
+    """R lines: cmprsk, and the patients as `dat` with time, cause (0 censored) and the `extra` columns."""
+    columns: dict[str, Column] = {
         "time": np.concatenate([part.time for part in parts]),
         "cause": np.concatenate([part.code for part in parts]),
     }
-    if group:
-        columns["group"] = group
     named = ", ".join(f"{i + 1} {cause!a}" for i, cause in enumerate(parts[0].causes))
-    return ["library(cmprsk)", "", f"# causes: {named}", *data_frame(columns), ""]
+    return ["library(cmprsk)", "", f"# causes: {named}", *data_frame({**columns, **(extra or {})}), ""]
 
 
 def cumulative_incidence(
@@ -163,15 +159,17 @@ def cumulative_incidence(
     checked_level(level)
     codes = range(1, len(data.causes) + 1) if cause is None else [data.number(cause)]
     labels, member = groups_of(group, len(data.code))
-    parts = [(label, data.part(member == i)) for i, label in enumerate(labels)]
-    curves = [_curve(label, part, code, level, interval) for code in codes for label, part in parts]
+    parts = [data] if len(labels) == 1 else [data.part(member == i) for i in range(len(labels))]
+    found = [(label, part, risk_sets(part.sample)) for label, part in zip(labels, parts, strict=True)]
+    curves = [_curve(*each, code, level, interval) for code in codes for each in found]
     return CumulativeIncidence(curves=tuple(curves))
 
 
-def _curve(label: str, data: CausesSample, code: int, level: float, interval: str) -> IncidenceCurve:
+def _curve(
+    label: str, data: CausesSample, sets: RiskSets, code: int, level: float, interval: str
+) -> IncidenceCurve:
     from scipy.special import ndtri
 
-    sets = risk_sets(data.sample)
     at_risk, d = sets.at_risk[:, 0], sets.events[:, 0]
     mine = sets.counted((data.code == code).astype(float))[:, 0]
     survival = np.cumprod((at_risk - d) / at_risk).astype(np.float64)

@@ -15,6 +15,7 @@ from kmeta.core.errors import InputError
 from kmeta.core.result import Result
 from kmeta.methods.survival.causes import CausesSample, causes_sample
 from kmeta.methods.survival.cumulative_incidence import incidence_data
+from kmeta.methods.survival.r_code import Column
 from kmeta.methods.survival.risk_sets import risk_sets
 from kmeta.methods.survival.sample import groups_of
 
@@ -22,7 +23,8 @@ from kmeta.methods.survival.sample import groups_of
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GrayTest(Result):
     """One test a cause. `score` (causes, k): observed less expected events, weighted; `variance` (causes, k - 1, k - 1)
-    that of the first k - 1 of them; `chi2`, `p` (causes,); `df` k - 1.
+    that of the first k - 1 of them; `chi2`, `p` (causes,); `df` k - 1. `member`, `stratum` (n,): place of each
+    patient's label.
     """
 
     groups: tuple[str, ...]
@@ -36,8 +38,8 @@ class GrayTest(Result):
     rho: float
     n_strata: int
     data: CausesSample
-    group: tuple[str, ...]
-    strata: tuple[str, ...] | None
+    member: np.ndarray
+    stratum: np.ndarray
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a cause."""
@@ -48,13 +50,11 @@ class GrayTest(Result):
 
     def r_script(self) -> str:
         """R code that repeats the tests with the package cmprsk, the patients inline."""
-        from kmeta.methods.survival.r_code import literal
-
-        lines = incidence_data([self.data], self.group)
-        by = ""
-        if self.strata is not None:
-            lines.append(f"stratum <- c({', '.join(map(literal, self.strata))})")
-            by = ", strata = stratum"
+        extra: dict[str, Column] = {"group": [self.groups[i] for i in self.member.tolist()]}
+        if self.n_strata > 1:
+            extra["stratum"] = self.stratum
+        by = ", strata = dat$stratum" if self.n_strata > 1 else ""
+        lines = incidence_data([self.data], extra)
         lines.append(f"cuminc(dat$time, dat$cause, dat$group{by}, rho = {self.rho!r})$Tests")
         return "\n".join(lines + [f"# kmeta: {row}" for row in self.rows()]) + "\n"
 
@@ -109,8 +109,8 @@ def gray_test(
         rho=float(rho),
         n_strata=len(names),
         data=data,
-        group=tuple(labels[i] for i in member.tolist()),
-        strata=None if strata is None else tuple(names[i] for i in stratum.tolist()),
+        member=member,
+        stratum=stratum,
     )
 
 

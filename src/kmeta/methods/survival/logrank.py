@@ -29,7 +29,7 @@ class LogRank(Result):
     `observed`, `expected` (k,) and `variance` (k, k) of their difference carry the weights of the test, as in R.
     `log_hr`, `se` (k - 1,): the one-step log hazard ratio of each further group against the first (Peto's for two
     groups) and its standard error, with `log_hr_covariance` (k - 1, k - 1). `trend_*`: the test of a trend over
-    `scores`, NaN when none was asked for.
+    `scores`, NaN when none was asked for. `member`, `stratum` (n,): place of each patient's label.
     """
 
     groups: tuple[str, ...]
@@ -53,8 +53,8 @@ class LogRank(Result):
     trend_chi2: float
     trend_p: float
     sample: SurvivalSample
-    group: tuple[str, ...]
-    strata: tuple[str, ...] | None
+    member: np.ndarray
+    stratum: np.ndarray
     warnings: tuple[str, ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
@@ -87,10 +87,11 @@ class LogRank(Result):
                 where="weights",
                 hint="lifelines, coin",
             )
-        columns: dict[str, Any] = {**sample_columns([self.sample]), "group": self.group}
+        labels = [self.groups[i] for i in self.member.tolist()]
+        columns: dict[str, Any] = {**sample_columns([self.sample]), "group": labels}
         by = ""
-        if self.strata is not None:
-            columns["stratum"], by = self.strata, " + strata(stratum)"
+        if self.n_strata > 1:
+            columns["stratum"], by = self.stratum, " + strata(stratum)"
         lines = ["library(survival)", "", *data_frame(columns), ""]
         lines.append(f"fit <- survdiff(Surv(time, event) ~ group{by}, data = dat, rho = {rho!r})")
         lines += [
@@ -166,8 +167,8 @@ def logrank(
         trend_chi2=z**2,
         trend_p=_tail(z**2, 1),
         sample=sample,
-        group=tuple(labels[i] for i in member.tolist()),
-        strata=None if strata is None else tuple(names[i] for i in stratum.tolist()),
+        member=member,
+        stratum=stratum,
         warnings=warnings,
     )
 

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from kmeta.core.arrays import Floats
-
-Column = Floats | Iterable[str]
+Column = np.ndarray | Iterable[str]
 A_LINE = 10  # cells of a column on one line of code
 
 

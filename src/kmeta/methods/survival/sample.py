@@ -109,6 +109,10 @@ def groups_of(
     if isinstance(group, str) or len(group) != n:
         size = 1 if isinstance(group, str) else len(group)
         raise InputError(f"{size} labels, {n} times", where=name, hint="one label a patient")
+    if isinstance(group, np.ndarray) and group.ndim == 1 and group.dtype.kind in "biuU":
+        values, first, place = np.unique(group, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        return tuple(map(str, values[order].tolist())), np.argsort(order)[place]
     labels = [_label(value, row, name) for row, value in enumerate(group)]
     rank = {label: i for i, label in enumerate(dict.fromkeys(labels))}
     return tuple(rank), np.array([rank[label] for label in labels], dtype=np.intp)
