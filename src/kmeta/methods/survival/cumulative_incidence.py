@@ -21,6 +21,8 @@ from kmeta.methods.survival.r_code import Column, data_frame
 from kmeta.methods.survival.risk_sets import RiskSets, risk_sets
 from kmeta.methods.survival.sample import groups_of
 
+ROUNDING = 1e-12  # a sum of increments this near to 1 is 1
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IncidenceCurve(Result):
@@ -175,10 +177,13 @@ def _curve(
     survival = np.cumprod((at_risk - d) / at_risk).astype(np.float64)
     before = np.append(1.0, survival[:-1])
     incidence = np.cumsum(before * mine / at_risk)
+    incidence = np.where(incidence > 1 - ROUNDING, 1.0, incidence)
     se = np.sqrt(np.maximum(_variance(at_risk, mine, d - mine, before, survival, incidence), 0))
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(incidence > 0, se / incidence, 0.0)
         low, high = INTERVALS[interval](incidence, relative, float(ndtri((1 + level) / 2)))
+    # no scale has an interval at 1; before the first event both limits are 0
+    low, high = (np.where(incidence == 1, np.nan, limit) for limit in (low, high))
     none = incidence == 0
     return IncidenceCurve(
         label=label,

@@ -23,7 +23,10 @@ from kmeta.methods.survival.subdistribution import Subdistribution
 
 MOST_STEPS, MOST_HALVINGS = 50, 30
 EXTREME = 1e150  # squares of larger numbers leave the range of doubles
-RUNAWAY = 20.0  # a log subdistribution hazard ratio a standard deviation: nothing real is as large
+LARGEST_LOG = 709.0
+FADED = (
+    1e-8  # share of the information at 0 that is left in some direction: the likelihood has no maximum there
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +34,8 @@ class FineGray(Result):
     """Log subdistribution hazard ratios `coef` (p,) with their robust `variance` (p, p) and standard errors `se`.
 
     `loglik`, `loglik_null`: log pseudo-likelihood at `coef` and at 0. `time` (m,): the distinct times of the cause;
-    `baseline` (m,): cumulative subdistribution hazard at covariates of 0. `n_competing`: events of other causes.
+    `baseline` (m,): cumulative subdistribution hazard at `centre`, the covariates' means.
+    `n_competing`: events of other causes.
     """
 
     terms: tuple[str, ...]
@@ -52,21 +56,22 @@ class FineGray(Result):
     loglik_null: float
     time: Floats
     baseline: Floats
+    centre: Floats
     data: CausesSample
     x: Floats
 
     @property
     def shr(self) -> Floats:
         """Subdistribution hazard ratios."""
-        return frozen(np.exp(self.coef))
+        return frozen([_exp(value) for value in self.coef.tolist()])
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a term: log ratio, se, ratio with its interval, p."""
         rows = []
         for j, term in enumerate(self.terms):
             row = {"term": term, "coef": float(self.coef[j]), "se": float(self.se[j])}
-            row |= {"shr": math.exp(self.coef[j])}
-            row |= {"ci_low": math.exp(self.ci_low[j]), "ci_high": math.exp(self.ci_high[j])}
+            row |= {"shr": _exp(self.coef[j])}
+            row |= {"ci_low": _exp(self.ci_low[j]), "ci_high": _exp(self.ci_high[j])}
             rows.append(row | {"z": float(self.z[j]), "p": float(self.p[j])})
         return rows
 
@@ -90,12 +95,13 @@ class FineGray(Result):
         x = column(values, "covariates", "a finite number a term", lambda a: np.abs(a) < EXTREME)
         if len(x) != len(self.terms):
             raise InputError(f"{len(x)} values", where="covariates", hint=", ".join(self.terms))
-        ratio, end = math.exp(float(x @ self.coef)), float(self.data.time.max())
+        ratio, end = _exp(float((x - self.centre) @ self.coef)), float(self.data.time.max())
         rows = []
         for t in checked_times(times).tolist():
             i = int(np.searchsorted(self.time, t, side="right")) - 1
             reached = float(self.baseline[i]) if i >= 0 else 0.0
-            rows.append({"time": t, "incidence": -math.expm1(-reached * ratio) if t <= end else math.nan})
+            share = -math.expm1(-reached * ratio) if reached else 0.0
+            rows.append({"time": t, "incidence": share if t <= end else math.nan})
         return rows
 
     def r_script(self) -> str:
@@ -114,6 +120,11 @@ class FineGray(Result):
         )
         lines.append(f"summary(fit, conf.int = {self.level!r})")
         return "\n".join(lines + [f"# kmeta: {row}" for row in self.rows()]) + "\n"
+
+
+def _exp(value: float) -> float:
+    """exp, infinite where it leaves the range of doubles."""
+    return math.exp(value) if value < LARGEST_LOG else math.inf
 
 
 def fine_gray(
@@ -157,7 +168,8 @@ def fine_gray(
         coef=beta / scale,
         variance=model.robust_variance(beta) / np.outer(scale, scale),
         loglik=loglik,
-        baseline=(times, np.cumsum(steps) * math.exp(-float(centre @ (beta / scale)))),
+        baseline=(times, np.cumsum(steps)),
+        centre=centre,
         level=level,
     )
 
@@ -210,6 +222,7 @@ def _fit(model: Subdistribution, terms: tuple[str, ...]) -> tuple[Floats, tuple[
     """(coefficients of the standardised columns, (log-likelihood at 0, at them)): Newton with step halving."""
     beta = np.zeros(len(terms))
     null, score, information = model.derivatives(beta)
+    first = information
     if np.linalg.matrix_rank(information, hermitian=True) < len(terms):
         raise InputError(
             "the columns repeat each other where the cause happens", where="covariates", hint="leave one out"
@@ -226,7 +239,7 @@ def _fit(model: Subdistribution, terms: tuple[str, ...]) -> tuple[Floats, tuple[
             step = step / 2
         beta = beta + step
         loglik, score, information = better
-        if np.abs(beta).max() > RUNAWAY:
+        if np.linalg.eigvals(np.linalg.solve(first, information)).real.min() < FADED:
             break
     worst = terms[int(np.abs(beta).argmax())]
     raise ConvergenceError(
@@ -247,6 +260,7 @@ def _result(
     variance: Floats,
     loglik: tuple[float, float],
     baseline: tuple[Floats, Floats],
+    centre: Floats,
     level: float,
 ) -> FineGray:
     from scipy.special import ndtr, ndtri
@@ -273,6 +287,7 @@ def _result(
         loglik_null=loglik[0],
         time=frozen(baseline[0]),
         baseline=frozen(baseline[1]),
+        centre=frozen(centre),
         data=data,
         x=x,
     )

@@ -19,7 +19,7 @@ from kmeta.methods.survival.kaplan_meier import KaplanMeier, kaplan_meier, sampl
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RestrictedMean(Result):
-    """Mean time lived to `tau` by one arm (area under its curve) and the mean time lost, `tau` - it; one `se` for both.
+    """Mean time lived to `tau` by one arm (area under its curve), and time lost `rmtl` (area over it), with one `se`.
 
     `follow_up`: largest time of the arm. Past it, unless the curve is 0, the area takes the curve's last value.
     """
@@ -28,17 +28,13 @@ class RestrictedMean(Result):
     n: int
     tau: float
     rmst: float
+    rmtl: float
     se: float
     ci_low: float
     ci_high: float
     follow_up: float
     beyond: bool
     level: float
-
-    @property
-    def rmtl(self) -> float:
-        """Restricted mean time lost."""
-        return self.tau - self.rmst
 
     @property
     def rmtl_ci(self) -> tuple[float, float]:
@@ -197,7 +193,7 @@ def restricted_mean(curve: SurvivalCurve, tau: float) -> RestrictedMean:
     from scipy.special import ndtri
 
     horizon = _checked_taus([tau])[0]
-    total, after = _areas(curve, horizon)
+    total, lost, after = _areas(curve, horizon)
     se = _robust_se(curve, after) if curve.robust else math.sqrt(float(after**2 @ _greenwood(curve)))
     z = float(ndtri((1 + curve.level) / 2))
     return RestrictedMean(
@@ -205,6 +201,7 @@ def restricted_mean(curve: SurvivalCurve, tau: float) -> RestrictedMean:
         n=curve.n,
         tau=horizon,
         rmst=total,
+        rmtl=lost,
         se=se,
         ci_low=total - z * se,
         ci_high=total + z * se,
@@ -231,7 +228,7 @@ def rmst_covariance(
     [[0.1875, 0.375], [0.375, 0.75]]
     """
     curve = kaplan_meier(time, event, entry=entry).curves[0]
-    after = np.array([_areas(curve, tau)[1] for tau in _checked_taus(taus)])
+    after = np.array([_areas(curve, tau)[2] for tau in _checked_taus(taus)])
     return frozen((after * _greenwood(curve)) @ after.T)
 
 
@@ -245,13 +242,15 @@ def _checked_taus(taus: ArrayLike) -> list[float]:
     return [float(tau) for tau in found]
 
 
-def _areas(curve: SurvivalCurve, tau: float) -> tuple[float, Floats]:
-    """(area from 0 to tau, area from each distinct time to tau; 0 past tau)."""
+def _areas(curve: SurvivalCurve, tau: float) -> tuple[float, float, Floats]:
+    """(area under the curve to tau, area over it, area from each distinct time to tau; 0 past tau)."""
     edges = np.minimum(np.append(curve.time, tau), tau)
     edges[-1] = tau
-    pieces = curve.survival * np.diff(edges)
-    after = np.cumsum(pieces[::-1])[::-1]
-    return float(edges[0] + pieces.sum()), after
+    spans = np.diff(edges)
+    pieces = curve.survival * spans
+    # summed by itself, for a difference of areas would not be 0 where nobody had the event
+    lost = float(((1 - curve.survival) * spans).sum())
+    return float(edges[0] + pieces.sum()), lost, np.cumsum(pieces[::-1])[::-1]
 
 
 def _greenwood(curve: SurvivalCurve) -> Floats:
