@@ -177,3 +177,10 @@ def test_predictions_need_every_term():
 def test_one_group_cannot_be_compared():
     with pytest.raises(InputError, match="one group"):
         km.gray_test([1, 2], [1, 0], ["a", "a"])
+
+
+def test_a_stratum_without_events_adds_nothing():
+    time, event, group = [1, 2, 3, 4, 5, 6], [1, 2, 1, 1, 0, 2], list("abaabb")
+    whole = km.gray_test(time, event, group)
+    more = km.gray_test([*time, 7, 8], [*event, 0, 0], [*group, "a", "b"], strata=["s"] * 6 + ["t"] * 2)
+    np.testing.assert_array_equal(more.chi2, whole.chi2)

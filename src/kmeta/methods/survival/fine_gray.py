@@ -31,7 +31,8 @@ FADED = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FineGray(Result):
-    """Log subdistribution hazard ratios `coef` (p,) with their robust `variance` (p, p) and standard errors `se`.
+    """Log subdistribution hazard ratios `coef` (p,) with their robust `variance` (p, p) and standard errors `se` (NaN
+    where too few events leave the scores no spread).
 
     `loglik`, `loglik_null`: log pseudo-likelihood at `coef` and at 0. `time` (m,): the distinct times of the cause;
     `baseline` (m,): cumulative subdistribution hazard at `centre`, the covariates' means.

@@ -131,6 +131,8 @@ def _score(data: CausesSample, member: np.ndarray, k: int, code: int, rho: float
     """
     sets = risk_sets(data.sample, member=member, k=k)
     rows = sets.events.sum(axis=1) > 0
+    if not rows.any():
+        return np.zeros(k), np.zeros((k, k))
     at_risk = sets.at_risk[rows]
     mine = sets.counted((data.code == code).astype(float))[rows]
     others = sets.events[rows] - mine

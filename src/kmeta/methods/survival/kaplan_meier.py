@@ -68,7 +68,9 @@ class KaplanMeier(Result):
         start = "entry, " if "entry" in columns else ""
         options = f'conf.type = "{R_NAMES.get(first.interval, first.interval)}", conf.int = {first.level!r}'
         if "weight" in columns:
-            options += f", weights = weight, robust = {str(first.robust).upper()}"
+            options += ", weights = weight"
+        options += f", robust = {str(first.robust).upper()}"
+        options += ", cluster = seq_len(nrow(dat))" if first.robust else ""
         lines = ["library(survival)", "", *data_frame({**columns, "group": labels}), ""]
         lines.append(f"fit <- survfit(Surv({start}time, event) ~ group, data = dat, {options})")
         lines += ["print(fit)", "summary(fit)", "quantile(fit)"]

@@ -9,6 +9,8 @@ import numpy as np
 from kmeta.core.arrays import Floats
 from kmeta.methods.survival.causes import CausesSample
 
+FLAT = 1e-12  # robust variance as a share of the model's: below it is rounding
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Subdistribution:
@@ -99,7 +101,10 @@ class Subdistribution:
         return loglik, (x - means).sum(axis=0), (information + information.T) / 2
 
     def robust_variance(self, beta: Floats) -> Floats:
-        """Sandwich of the patients' scores, with the part that the estimate of censoring adds to them."""
+        """Sandwich of the patients' scores, with the part that the estimate of censoring adds to them.
+
+        NaN for a term in which the scores have no spread: too few events tell nothing of its error.
+        """
         risk, step, mean, _ = self.at_events(beta)
         pull = step[:, None] * mean
         met = self.x * self.exposure(step)[:, None] - self.exposure(pull)
@@ -112,7 +117,8 @@ class Subdistribution:
         whole = own + q - self.until(q / at_risk)
         inverse = np.linalg.inv(self.derivatives(beta)[2])
         found: Floats = inverse @ (whole.T @ whole) @ inverse
-        return found
+        flat = np.diag(found) <= FLAT * np.abs(np.diag(inverse))
+        return np.where(flat[:, None] | flat, np.nan, found)
 
     def baseline_steps(self, beta: Floats) -> tuple[Floats, Floats]:
         """(distinct times of the cause, steps of the cumulative subdistribution hazard at x = 0)."""
