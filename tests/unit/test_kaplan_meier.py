@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import kmeta as km
 from kmeta.core.errors import InputError
+from kmeta.plots.kaplan_meier import counts_at
 
 patients = st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=1, max_size=40)
 INTERVALS = ["log-log", "log", "plain", "logit", "arcsine"]
@@ -187,3 +188,9 @@ def test_weights_and_entries_that_cannot_be_are_refused(options, words):
 def test_many_bad_rows_are_told_at_once():
     with pytest.raises(InputError, match=r"time\[0\] is -1, time\[1\] is -2, .* and 3 more"):
         km.kaplan_meier([-1, -2, -3, -4, -5, -6, -7, -8, 9], [1] * 9)
+
+
+def test_the_figures_table_counts_those_under_observation():
+    fit = km.kaplan_meier([4, 6, 8, 9], [1, 0, 1, 1], entry=[0, 5, 0, 7])
+    counts = counts_at(fit.curves[0], [0, 2, 6, 8])
+    assert (counts.at_risk, counts.events, counts.censored) == ([2, 2, 2, 2], [0, 0, 1, 1], [0, 0, 0, 1])

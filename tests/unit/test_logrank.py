@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 import kmeta as km
 from kmeta.core.errors import InputError
+from kmeta.methods.survival.risk_sets import risk_sets
+from kmeta.methods.survival.sample import survival_sample
 
 patient = st.tuples(st.integers(0, 12), st.integers(0, 1), st.sampled_from("abc"), st.sampled_from("xy"))
 patients = st.lists(patient, min_size=2, max_size=40).filter(lambda rows: len({row[2] for row in rows}) > 1)
@@ -93,6 +95,39 @@ def test_observed_and_expected_have_one_sum_and_one_stratum_is_none(rows):
     assert one.chi2 == fit.chi2 or math.isnan(fit.chi2)
     late = km.logrank([t + 1 for t in time], event, group, entry=[0] * len(time))
     same(late.chi2, fit.chi2)
+
+
+entering = st.tuples(
+    st.integers(0, 6), st.integers(1, 8), st.booleans(), st.sampled_from("ab"), st.sampled_from("xy")
+)
+
+
+@quick
+@given(st.lists(entering, min_size=6, max_size=40))
+def test_strata_add_up_with_late_entry(rows):
+    entry, stay, event, group, strata = columns(rows)
+    time = [a + b for a, b in zip(entry, stay, strict=True)]
+    parts = [[i for i, s in enumerate(strata) if s == name] for name in "xy"]
+    if any(len({group[i] for i in part}) < 2 for part in parts):
+        return
+    whole = km.logrank(time, event, group, entry=entry, strata=strata, reference="a")
+    score, variance = np.zeros(2), np.zeros((2, 2))
+    for part in parts:
+        pick = [[column[i] for i in part] for column in (time, event, group, entry)]
+        one = km.logrank(*pick[:3], entry=pick[3], reference="a")
+        score += one.observed - one.expected
+        variance += one.variance
+        for label, t in (("a", 3), ("b", 5)):  # a risk set by hand
+            there = sum(g == label and e < t <= x for x, _, g, e in zip(*pick, strict=True))
+            sets = risk_sets(
+                survival_sample(pick[0], pick[1], entry=pick[3]),
+                member=np.array([g == "b" for g in pick[2]], dtype=int),
+                k=2,
+            )
+            for row in np.flatnonzero(sets.time == t):
+                assert sets.at_risk[row, int(label == "b")] == there
+    np.testing.assert_allclose(whole.observed - whole.expected, score, atol=1e-9)
+    np.testing.assert_allclose(whole.variance, variance, atol=1e-9)
 
 
 @quick
