@@ -22,7 +22,7 @@ def competing(case: Case, file: Case) -> list[Row]:
     for i, cause in enumerate(tests.causes):
         rows.append((f"Gray {cause}", float(tests.chi2[i]), number(wanted["gray_test"][i]), tolerance))
         rows.append((f"Gray p {cause}", float(tests.p[i]), number(wanted["gray_p"][i]), tolerance))
-    second = sorted(set(group))[1]
+    second = str(sorted(set(given["group"]))[1])
     shr = fine_gray(time, status, {second: [float(label == second) for label in group]}, cause=1)
     rows.append(("log shr", float(shr.coef[0]), number(wanted["finegray_log_shr"]), tolerance))
     rows.append(("se", float(shr.se[0]), number(wanted["finegray_se"]), tolerance))
