@@ -12,6 +12,7 @@ import kmeta as km
 
 lifelines = pytest.importorskip("lifelines")
 pytest.importorskip("lifelines.statistics")
+pytestmark = pytest.mark.filterwarnings("ignore:.*keyword-only")  # of lifelines under newer pandas
 SEEDS = range(5)
 
 
