@@ -12,7 +12,8 @@ import numpy as np
 
 from kmeta.core.errors import InputError
 from kmeta.core.numbers import count, months
-from kmeta.methods.survival.kaplan_meier import KaplanMeier, SurvivalCurve
+from kmeta.methods.survival.curve import SurvivalCurve, number_at_risk
+from kmeta.methods.survival.kaplan_meier import KaplanMeier
 from kmeta.plots.drawing import BEHIND, PATCH, Box, Drawing, Point
 from kmeta.plots.figure import Figure, figure_of
 from kmeta.plots.registry import PLOTS
@@ -127,10 +128,10 @@ def counts_at(curve: SurvivalCurve, ticks: Sequence[float]) -> _Counts:
     out = _Counts([], [], [])
     for tick in ticks:
         before = curve.time < tick - 1e-9
-        censored, events = int(curve.n_censored[before].sum()), int(curve.n_event[before].sum())
-        out.at_risk.append(curve.n - censored - events)
-        out.censored.append(censored)
-        out.events.append(events)
+        # sums of weights where there are any; with late entry those at risk are not the rest of n
+        out.at_risk.append(round(number_at_risk(curve.sample, max(0.0, tick - 1e-9))))
+        out.censored.append(round(float(curve.n_censored[before].sum())))
+        out.events.append(round(float(curve.n_event[before].sum())))
     return out
 
 

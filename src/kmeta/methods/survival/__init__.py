@@ -1,5 +1,36 @@
-"""Survival analysis of individual data: times and events -> curves."""
+"""Survival analysis of individual data: times and events -> curves, tests, means, regressions."""
 
-from kmeta.methods.survival.kaplan_meier import KaplanMeier, SurvivalCurve, kaplan_meier
+from kmeta.methods.survival.cumulative_incidence import (
+    CumulativeIncidence,
+    IncidenceCurve,
+    cumulative_incidence,
+)
+from kmeta.methods.survival.curve import SurvivalCurve
+from kmeta.methods.survival.fine_gray import FineGray, fine_gray
+from kmeta.methods.survival.gray import GrayTest, gray_test
+from kmeta.methods.survival.kaplan_meier import KaplanMeier, kaplan_meier
+from kmeta.methods.survival.landmark import Landmark, landmark
+from kmeta.methods.survival.logrank import LogRank, logrank
+from kmeta.methods.survival.rmst import RestrictedMean, Rmst, RmstContrast, rmst, rmst_covariance
 
-__all__ = ["KaplanMeier", "SurvivalCurve", "kaplan_meier"]
+__all__ = [
+    "CumulativeIncidence",
+    "FineGray",
+    "GrayTest",
+    "IncidenceCurve",
+    "KaplanMeier",
+    "Landmark",
+    "LogRank",
+    "RestrictedMean",
+    "Rmst",
+    "RmstContrast",
+    "SurvivalCurve",
+    "cumulative_incidence",
+    "fine_gray",
+    "gray_test",
+    "kaplan_meier",
+    "landmark",
+    "logrank",
+    "rmst",
+    "rmst_covariance",
+]
