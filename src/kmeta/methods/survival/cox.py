@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -18,9 +17,7 @@ from kmeta.core.result import Result
 from kmeta.methods.survival.cox_baseline import CoxCurves, baseline
 from kmeta.methods.survival.cox_concordance import Concordance, concordance
 from kmeta.methods.survival.cox_data import Covariates, CoxData, cox_data
-from kmeta.methods.survival.cox_exact import exact_derivatives
-from kmeta.methods.survival.cox_likelihood import Derivatives
-from kmeta.methods.survival.cox_newton import Summit, climb
+from kmeta.methods.survival.cox_fit import maximise
 from kmeta.methods.survival.cox_proportional import (
     ProportionalHazardsTest,
     Transform,
@@ -252,9 +249,7 @@ def fit_data(data: CoxData, *, robust: bool = False, level: float = 0.95) -> Cox
     """The fit of checked data."""
     if robust and data.ties == "exact":
         raise InputError("the exact likelihood has no robust variance", where="robust", hint='ties="efron"')
-    x, scale = data.standard
-    sets = data.risk_sets
-    summit = maximise(data, x[:, sets.order], scale)
+    summit, scale = maximise(data), data.standard[1]
     units = np.outer(scale, scale)
     naive = np.linalg.inv(summit.top.information) / units
     naive = (naive + naive.T) / 2
@@ -285,17 +280,6 @@ def fit_data(data: CoxData, *, robust: bool = False, level: float = 0.95) -> Cox
         warnings=_warnings(data, clusters),
         data=data,
     )
-
-
-def maximise(data: CoxData, x: Floats, scale: Floats) -> Summit:
-    """The maximum for standard covariates x (p, n) in the order of the risk sets."""
-    sets = data.risk_sets
-    ask = partial(exact_derivatives, sets) if data.ties == "exact" else sets.derivatives
-
-    def at(beta: Floats) -> Derivatives:
-        return ask(x, beta @ x)
-
-    return climb(at, x, data.terms, scale)
 
 
 def _robust_score(data: CoxData) -> WaldTest:

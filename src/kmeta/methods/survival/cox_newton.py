@@ -46,7 +46,7 @@ def climb(
     if start is not None and np.isfinite(start).all():
         beta, now = start, ask(start)
     for iteration in range(1, STEPS + 1):
-        step = _solve(now.information, now.score)
+        step = newton_step(now.information, now.score)
         gain = float(step @ now.score) / 2
         moved = np.abs(step) * width
         if gain < RIDGE and moved.max() > FLAT:
@@ -56,7 +56,7 @@ def climb(
                 beta = beta + step
                 now = ask(beta)
             return Summit(beta=beta, top=now, start=first, iterations=iteration)
-        beta, now = _uphill(ask, beta, step, now, x)
+        beta, now = uphill(ask, beta, step, now, x)
     raise ConvergenceError(
         f"the partial likelihood did not settle in {STEPS} steps",
         where="cox",
@@ -65,7 +65,7 @@ def climb(
     )
 
 
-def _uphill(
+def uphill(
     ask: Climb, beta: Floats, step: Floats, now: Derivatives, x: Floats
 ) -> tuple[Floats, Derivatives]:
     """The Newton step, halved until it gains."""
@@ -79,7 +79,7 @@ def _uphill(
     return beta, now
 
 
-def _solve(information: Floats, score: Floats) -> Floats:
+def newton_step(information: Floats, score: Floats) -> Floats:
     """The Newton step; a ridge where the information is not positive in double precision."""
     size = float(np.trace(information)) or 1.0
     for ridge in (0.0, 1e-12, 1e-9, 1e-6, 1e-3, 1.0):
