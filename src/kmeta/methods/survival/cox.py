@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,8 +16,9 @@ from kmeta.core.errors import InputError
 from kmeta.core.result import Result
 from kmeta.methods.survival.cox_baseline import CoxCurves, baseline
 from kmeta.methods.survival.cox_concordance import Concordance, concordance
-from kmeta.methods.survival.cox_data import Covariates, CoxData, cox_data
+from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data
 from kmeta.methods.survival.cox_fit import maximise
+from kmeta.methods.survival.cox_newton import inverse
 from kmeta.methods.survival.cox_proportional import (
     ProportionalHazardsTest,
     Transform,
@@ -26,7 +27,6 @@ from kmeta.methods.survival.cox_proportional import (
 from kmeta.methods.survival.cox_residuals import dfbeta, residuals
 from kmeta.methods.survival.cox_text import r_script, summary
 
-Ties = Literal["efron", "breslow", "exact"]
 FEW_EVENTS = 5  # a covariate
 FEW_CLUSTERS = 20
 
@@ -251,8 +251,7 @@ def fit_data(data: CoxData, *, robust: bool = False, level: float = 0.95) -> Cox
         raise InputError("the exact likelihood has no robust variance", where="robust", hint='ties="efron"')
     summit, scale = maximise(data), data.standard[1]
     units = np.outer(scale, scale)
-    naive = np.linalg.inv(summit.top.information) / units
-    naive = (naive + naive.T) / 2
+    naive = inverse(summit.top.information) / units
     beta = summit.beta / scale
     vcov, clusters, robust_score = naive, None, None
     if robust:

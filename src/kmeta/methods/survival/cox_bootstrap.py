@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +15,7 @@ from kmeta.core.numbers import decimal, interval
 from kmeta.core.result import Result
 from kmeta.methods.survival.cox import fit_data
 from kmeta.methods.survival.cox_batch import fit_batch
-from kmeta.methods.survival.cox_data import Covariates, CoxData, cox_data
+from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data
 
 MOST = 100_000  # replicates
 TOO_MANY_FAILED = 0.5
@@ -73,7 +73,7 @@ def cox_bootstrap(
     strata: Sequence[object] | np.ndarray | None = None,
     entry: ArrayLike | None = None,
     cluster: Sequence[object] | np.ndarray | None = None,
-    ties: Literal["efron", "breslow"] = "efron",
+    ties: Ties = "efron",
     n_bootstrap: int = 1000,
     seed: int = 1,
     weights: ArrayLike | None = None,
@@ -116,7 +116,12 @@ def cox_bootstrap(
 
 
 def _result(
-    found: Floats, terms: tuple[str, ...], beta: Floats, warnings: tuple[str, ...], seed: int | None, level: float
+    found: Floats,
+    terms: tuple[str, ...],
+    beta: Floats,
+    warnings: tuple[str, ...],
+    seed: int | None,
+    level: float,
 ) -> CoxBootstrap:
     good = np.isfinite(found).all(axis=1)
     failed = int((~good).sum())

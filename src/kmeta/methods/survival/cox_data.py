@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +16,7 @@ from kmeta.methods.survival.cox_likelihood import Ints, RiskSets
 from kmeta.methods.survival.sample import SurvivalSample, column, groups_of, refuse_rows, survival_sample
 
 Covariates = Mapping[str, ArrayLike] | ArrayLike | None
+Ties = Literal["efron", "breslow", "exact"]
 TIES = ("efron", "breslow", "exact")
 EXTREME = 1e150  # squares of larger numbers leave the range of doubles
 SAME_TIME = float(np.sqrt(np.finfo(np.float64).eps))  # times this near, relative to their mean, are one time

@@ -15,7 +15,7 @@ from kmeta.core.canonical import plain
 from kmeta.core.errors import InputError
 from kmeta.core.numbers import decimal, interval, p_phrase, p_value
 from kmeta.core.result import Result
-from kmeta.methods.survival.cox_data import Covariates, CoxData, cox_data
+from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data
 from kmeta.methods.survival.cox_likelihood import Ints
 from kmeta.methods.survival.cox_penalised import Penalised, best_variance, variance_interval
 from kmeta.methods.survival.sample import groups_of
@@ -116,7 +116,8 @@ class CoxMixedFit(Result):
         lines += [
             "",
             f"tau2 = {decimal(self.tau2, 4)} ({100 * self.level:g} % profile CI {limits}), {p_phrase(self.tau2_p)}",
-            f"Integrated log-likelihood = {decimal(self.loglik, 3)}, without random effects {decimal(self.loglik_fixed, 3)}",
+            f"Integrated log-likelihood = {decimal(self.loglik, 3)}, "
+            f"without random effects {decimal(self.loglik_fixed, 3)}",
             *(f"Warning: {text}." for text in self.warnings),
         ]
         return "\n".join(lines)
@@ -140,7 +141,7 @@ def cox_mixed(
     strata: Sequence[object] | np.ndarray | None = None,
     entry: ArrayLike | None = None,
     weights: ArrayLike | None = None,
-    ties: Literal["efron", "breslow"] = "efron",
+    ties: Ties = "efron",
     level: float = 0.95,
 ) -> CoxMixedFit:
     """A Cox model with an effect of each cluster, drawn from a distribution; the other arguments as in `cox`.
@@ -228,7 +229,9 @@ def _multiplier(
 ) -> tuple[Floats, float]:
     """(what the effects multiply, shape (n,); the unit of their standard deviation)."""
     if distribution not in ("normal", "gamma"):
-        raise InputError(f"no distribution is named {distribution!r}", where="distribution", hint="normal, gamma")
+        raise InputError(
+            f"no distribution is named {distribution!r}", where="distribution", hint="normal, gamma"
+        )
     if distribution == "gamma" and (data.weights != 1).any():
         raise InputError("gamma frailties take no weights", where="weights", hint='distribution="normal"')
     if len(labels) < 2:
@@ -249,7 +252,9 @@ def _multiplier(
             )
         return np.ones(data.n), 1.0
     if random not in data.terms:
-        raise InputError(f"no term is named {random!r}", where="random", hint=", ".join((INTERCEPT, *data.terms)))
+        raise InputError(
+            f"no term is named {random!r}", where="random", hint=", ".join((INTERCEPT, *data.terms))
+        )
     if distribution == "gamma":
         raise InputError("a gamma frailty is an intercept", where="distribution", hint='"normal"')
     j = data.terms.index(random)

@@ -65,9 +65,7 @@ def climb(
     )
 
 
-def uphill(
-    ask: Climb, beta: Floats, step: Floats, now: Derivatives, x: Floats
-) -> tuple[Floats, Derivatives]:
+def uphill(ask: Climb, beta: Floats, step: Floats, now: Derivatives, x: Floats) -> tuple[Floats, Derivatives]:
     """The Newton step, halved until it gains."""
     widest = float(np.abs(step @ x).max())
     size = min(1.0, WIDEST / widest) if widest > 0 else 1.0
@@ -101,6 +99,15 @@ def _monotone(last: Floats, moved: Floats, terms: Sequence[str]) -> None:
         last=last.tolist(),
         hint="is there no event in an arm? the log-rank test still holds; the hazard ratio is not estimable",
     )
+
+
+def inverse(information: Floats) -> Floats:
+    """The covariance of the coefficients; ConvergenceError where they have none."""
+    try:
+        found = np.asarray(np.linalg.inv(information), dtype=np.float64)
+    except np.linalg.LinAlgError as error:
+        raise ConvergenceError("the information is singular", where="cox", hint="too few events") from error
+    return (found + found.T) / 2
 
 
 def refuse_collinear(information: Floats, terms: Sequence[str]) -> None:

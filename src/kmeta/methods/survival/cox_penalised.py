@@ -19,7 +19,7 @@ from kmeta.core.errors import ConvergenceError
 from kmeta.methods.survival.cox_data import CoxData
 from kmeta.methods.survival.cox_fit import maximise
 from kmeta.methods.survival.cox_likelihood import Derivatives, Ints
-from kmeta.methods.survival.cox_newton import newton_step, uphill
+from kmeta.methods.survival.cox_newton import inverse, newton_step, uphill
 
 STEPS = 100
 FINE = 1e-11
@@ -61,7 +61,7 @@ class Penalised:
             beta=summit.beta,
             effects=np.zeros(self.k),
             loglik=summit.top.loglik,
-            covariance=np.linalg.inv(summit.top.information),
+            covariance=inverse(summit.top.information),
         )
 
     def at(self, theta: float) -> Point:
@@ -82,7 +82,7 @@ class Penalised:
             beta=found[: self.p],
             effects=effects,
             loglik=loglik,
-            covariance=np.linalg.inv(hessian),
+            covariance=inverse(hessian),
         )
 
     def _penalty(self, effects: Floats, theta: float) -> float:

@@ -9,6 +9,7 @@ from kmeta.core.numbers import decimal, interval, p_phrase, p_value
 
 if TYPE_CHECKING:
     from kmeta.methods.survival.cox import CoxFit, WaldTest
+    from kmeta.methods.survival.cox_data import CoxData
 
 TIES = {"efron": "Efron's", "breslow": "Breslow's", "exact": "the exact"}
 
@@ -65,39 +66,43 @@ def _test(name: str, test: WaldTest) -> str:
 
 def r_script(fit: CoxFit) -> str:
     """The data inline and the call of coxph, with what it should print."""
-    data = fit.data
-    columns: dict[str, Iterable[float]] = {"time": data.time.tolist(), "status": data.event.tolist()}
-    outcome, options = "Surv(time, status)", [f'ties = "{fit.ties}"']
-    if data.truncated:
-        columns["entry"] = data.entry.tolist()
-        outcome = "Surv(entry, time, status)"
-    names = [f"x{j + 1}" for j in range(len(fit.terms))]
-    columns |= {name: data.x[:, j].tolist() for j, name in enumerate(names)}
-    right = list(names)
-    if len(fit.strata) > 1:
-        columns["stratum"] = (data.stratum + 1).tolist()
-        right.append("strata(stratum)")
-    if (data.weights != 1).any():
-        columns["weight"] = data.weights.tolist()
-        options.append("weights = weight")
+    lines, outcome, right, options = r_data(fit.data, fit.terms, cluster=fit.robust)
     if fit.robust:
-        options.append("robust = TRUE")
-        if data.cluster is not None:
-            columns["cluster"] = (data.cluster + 1).tolist()
-            options.append("cluster = cluster")
-    lines = ["library(survival)", "", "dat <- data.frame("]
-    lines += [f"  {name} = {_vector(values)}," for name, values in columns.items()]
-    lines[-1] = lines[-1].rstrip(",") + ")"
-    lines += [f"# {name} is {_one_line(term)}" for name, term in zip(names, fit.terms, strict=True)]
-    lines += [
-        "",
+        options += ["robust = TRUE"] + ["cluster = cluster"] * (fit.data.cluster is not None)
+    calls = [
         f"fit <- coxph({outcome} ~ {' + '.join(right)}, data = dat, {', '.join(options)},",
         "  control = coxph.control(eps = 1e-12, iter.max = 50))",
         f"summary(fit, conf.int = {fit.level!r})",
         "cox.zph(fit)" if fit.ties != "exact" else "",
         f"# kmeta: log HR {fit.beta.tolist()!r}, se {fit.se.tolist()!r}, log-likelihood {fit.loglik[1]!r}",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(["library(survival)", "", *lines, "", *calls]) + "\n"
+
+
+def r_data(
+    data: CoxData, terms: tuple[str, ...], *, cluster: bool = False
+) -> tuple[list[str], str, list[str], list[str]]:
+    """(lines that make the data frame dat; the outcome; the terms of the right side; the options of the call)."""
+    columns: dict[str, Iterable[float]] = {"time": data.time.tolist(), "status": data.event.tolist()}
+    outcome, options = "Surv(time, status)", [f'ties = "{data.ties}"']
+    if data.truncated:
+        columns["entry"] = data.entry.tolist()
+        outcome = "Surv(entry, time, status)"
+    names = [f"x{j + 1}" for j in range(len(terms))]
+    columns |= {name: data.x[:, j].tolist() for j, name in enumerate(names)}
+    right = list(names)
+    if len(data.strata) > 1:
+        columns["stratum"] = (data.stratum + 1).tolist()
+        right.append("strata(stratum)")
+    if (data.weights != 1).any():
+        columns["weight"] = data.weights.tolist()
+        options.append("weights = weight")
+    if cluster and data.cluster is not None:
+        columns["cluster"] = (data.cluster + 1).tolist()
+    lines = ["dat <- data.frame(", *(f"  {name} = {_vector(values)}," for name, values in columns.items())]
+    lines[-1] = lines[-1].rstrip(",") + ")"
+    lines += [f"# {name} is {_one_line(term)}" for name, term in zip(names, terms, strict=True)]
+    return lines, outcome, right, options
 
 
 def _vector(values: Iterable[float]) -> str:
