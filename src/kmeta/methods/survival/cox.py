@@ -19,6 +19,7 @@ from kmeta.methods.survival.cox_concordance import Concordance, concordance
 from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data
 from kmeta.methods.survival.cox_fit import maximise
 from kmeta.methods.survival.cox_newton import inverse
+from kmeta.methods.survival.cox_periods import CoxPeriods, by_period
 from kmeta.methods.survival.cox_proportional import (
     ProportionalHazardsTest,
     Transform,
@@ -155,6 +156,10 @@ class CoxFit(Result):
     ) -> ProportionalHazardsTest:
         """Score tests of a slope of each coefficient in g(time), and of all; see `proportional_hazards_test`."""
         return proportional_hazards_test(self.data, self.beta, self.naive_vcov, self.level, transform)
+
+    def by_period(self, cuts: ArrayLike) -> CoxPeriods:
+        """Hazard ratios between 0, each of `cuts` and the end of follow-up, and the test that they are the same."""
+        return by_period(self.data, self.loglik[1], cuts, self.level)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a term; limits are of the hazard ratio."""

@@ -72,7 +72,7 @@ class CoxData:
         rows = []
         for values in self.x.T:
             sums = np.bincount(self.stratum, weights=self.weights * values, minlength=len(self.strata))
-            rows.append(values - (sums / total)[self.stratum])
+            rows.append(values - sums[self.stratum] / total[self.stratum])
         centred = np.array(rows).reshape(self.x.shape[1], self.n)
         scale = np.sqrt(centred**2 @ self.weights / self.weights.sum())
         size = np.maximum(np.abs(self.x).max(axis=0), np.finfo(np.float64).tiny)
