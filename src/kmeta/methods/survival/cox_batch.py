@@ -8,9 +8,10 @@ import numpy as np
 
 from kmeta.core.arrays import Floats
 from kmeta.methods.survival.cox_likelihood import RiskSets
-from kmeta.methods.survival.cox_newton import FINE, FLAT, RIDGE, WIDEST
+from kmeta.methods.survival.cox_newton import FINE, LONGEST, RIDGE
 
 STEPS = 40
+MOVING = 0.3  # a step that gains nothing and still moves a log hazard ratio by this: there is no maximum
 AT_ONCE = 1_000_000  # numbers in one array: fits are made in pieces of this size
 
 
@@ -69,7 +70,7 @@ def _piece(sets: RiskSets, x: Floats, whole: Stack, start: Floats) -> Floats:
     for _ in range(STEPS):
         step, sound = _steps(now)
         gain = np.einsum("bi,bi->b", step, now.score) / 2
-        endless = ~sound | ((gain < RIDGE) & ((np.abs(step) * width).max(axis=1) > FLAT))
+        endless = ~sound | ((gain < RIDGE) & ((np.abs(step) * width).max(axis=1) > MOVING))
         done = ~endless & (gain < FINE)
         out[left[done]] = beta[done] + step[done]
         on = ~endless & ~done
@@ -85,8 +86,8 @@ def _uphill(
     sets: RiskSets, x: Floats, some: Stack, beta: Floats, step: Floats, now: Slopes
 ) -> tuple[Floats, Slopes]:
     """A Newton step of each replicate, halved where it does not gain."""
-    reach = np.abs(step @ x).max(axis=1)
-    size = np.minimum(1.0, WIDEST / np.maximum(reach, WIDEST))
+    reach = (np.abs(step) * np.ptp(x, axis=1)).max(axis=1)
+    size = LONGEST / np.maximum(reach, LONGEST)
     for _ in range(30):
         tried = slopes(sets, x, some, beta + size[:, None] * step)
         worse = ~(tried.loglik >= now.loglik - 1e-11 * np.abs(now.loglik))

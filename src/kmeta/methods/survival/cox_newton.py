@@ -14,11 +14,9 @@ from kmeta.methods.survival.cox_likelihood import Derivatives
 Climb = Callable[[Floats], Derivatives]
 STEPS = 60
 FINE = 1e-9  # half the squared length of the last Newton step, in log-likelihood
-WIDEST = 300.0  # a step that would change a log hazard of anybody by more is shortened
-RIDGE = (
-    1e-6  # a gain below this by a step that moves a log hazard ratio by more than FLAT: a ridge without end
-)
-FLAT = 0.3
+LONGEST = 5.0  # a step that changes a log hazard ratio over the range of its covariate by more is shortened
+RIDGE = 1e-6  # a step that gains less than this, where a log hazard ratio over its covariate's range has a
+FLAT = 500.0  # standard error above this, climbs a ridge without end
 ALIKE = 1e-9  # share of a covariate's information that the others leave
 
 
@@ -32,9 +30,7 @@ class Summit:
     iterations: int
 
 
-def climb(
-    ask: Climb, x: Floats, terms: Sequence[str], scale: Floats, *, start: Floats | None = None
-) -> Summit:
+def climb(ask: Climb, x: Floats, terms: Sequence[str], scale: Floats) -> Summit:
     """Maximise `ask` over the coefficients of the standard covariates x (p, n).
 
     Raises InputError for covariates that say the same, ConvergenceError (last: the coefficients in the covariates'
@@ -43,20 +39,17 @@ def climb(
     beta, width = np.zeros(len(terms)), np.ptp(x, axis=1)
     first = now = ask(beta)
     refuse_collinear(first.information, terms)
-    if start is not None and np.isfinite(start).all():
-        beta, now = start, ask(start)
     for iteration in range(1, STEPS + 1):
         step = newton_step(now.information, now.score)
         gain = float(step @ now.score) / 2
-        moved = np.abs(step) * width
-        if gain < RIDGE and moved.max() > FLAT:
-            _monotone(beta / scale, moved, terms)
+        if gain < RIDGE:
+            _refuse_monotone(beta / scale, now.information, width, terms)
         if gain < FINE:
             if gain > 0:  # the last quadratic step, to the end of double precision
                 beta = beta + step
                 now = ask(beta)
             return Summit(beta=beta, top=now, start=first, iterations=iteration)
-        beta, now = uphill(ask, beta, step, now, x)
+        beta, now = uphill(ask, beta, step, now, width)
     raise ConvergenceError(
         f"the partial likelihood did not settle in {STEPS} steps",
         where="cox",
@@ -65,10 +58,9 @@ def climb(
     )
 
 
-def uphill(ask: Climb, beta: Floats, step: Floats, now: Derivatives, x: Floats) -> tuple[Floats, Derivatives]:
+def uphill(ask: Climb, beta: Floats, step: Floats, now: Derivatives, width: Floats) -> tuple[Floats, Derivatives]:
     """The Newton step, halved until it gains."""
-    widest = float(np.abs(step @ x).max())
-    size = min(1.0, WIDEST / widest) if widest > 0 else 1.0
+    size = LONGEST / max(float((np.abs(step) * width).max()), LONGEST)
     for _ in range(40):
         tried = ask(beta + size * step)
         if np.isfinite(tried.loglik) and tried.loglik >= now.loglik - 1e-11 * abs(now.loglik):
@@ -90,8 +82,15 @@ def newton_step(information: Floats, score: Floats) -> Floats:
     return np.zeros(len(score))
 
 
-def _monotone(last: Floats, moved: Floats, terms: Sequence[str]) -> None:
-    moving = [t for t, s in zip(terms, (moved > FLAT).tolist(), strict=True) if s]
+def _refuse_monotone(last: Floats, information: Floats, width: Floats, terms: Sequence[str]) -> None:
+    """ConvergenceError naming the terms on which the likelihood has lost its curvature."""
+    size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
+    values, vectors = np.linalg.eigh(information / np.outer(size, size))
+    variance = (vectors**2 / np.maximum(values, 1e-14)).sum(axis=1)
+    spread = np.sqrt(variance) / size * width
+    if not (spread > FLAT).any():
+        return
+    moving = [t for t, s in zip(terms, (spread > FLAT).tolist(), strict=True) if s]
     raise ConvergenceError(
         f"monotone likelihood: the estimate of {', '.join(moving)} is infinite "
         "(at every event the one who has it lies at the same end of those at risk)",

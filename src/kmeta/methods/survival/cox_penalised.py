@@ -48,6 +48,7 @@ class Penalised:
         effects = np.zeros((self.k, data.n))
         effects[cluster[order], np.arange(data.n)] = z[order]
         self.x = np.concatenate([standard[:, order], effects])
+        self.width = np.ptp(self.x, axis=1)
         events = data.event * data.weights
         self.events: Floats = np.bincount(cluster, weights=events, minlength=self.k).astype(float)
         self.at_zero = self._without()
@@ -118,7 +119,7 @@ class Penalised:
             if gain < FINE:
                 at = at + step
                 return at, self._ask(at, theta)
-            at, now = uphill(lambda b: self._ask(b, theta), at, step, now, self.x)
+            at, now = uphill(lambda b: self._ask(b, theta), at, step, now, self.width)
         raise ConvergenceError(
             f"the penalised likelihood did not settle in {STEPS} steps at a variance of {theta:g}",
             where="cox_mixed",
