@@ -19,7 +19,7 @@ from kmeta.methods.meta.distributions import chi2_tail, quantile
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.random_effects import random_effects
 from kmeta.methods.survival.cox import CoxFit, cox
-from kmeta.methods.survival.cox_data import Ties
+from kmeta.methods.survival.cox_data import Ties, ratios
 from kmeta.methods.survival.cox_mixed import CoxMixedFit, cox_mixed
 from kmeta.methods.survival.sample import groups_of
 
@@ -80,7 +80,7 @@ class OneStage(Result):
     @property
     def hr(self) -> float:
         """The pooled hazard ratio."""
-        return math.exp(self.log_hr)
+        return _ratio(self.log_hr)
 
     @property
     def k(self) -> int:
@@ -92,13 +92,13 @@ class OneStage(Result):
         half = quantile((1 + self.level) / 2, math.inf)
         found = [_row(s.study, s.n, s.events, s.log_hr, s.se, half * s.se) for s in self.studies]
         pooled = _row("pooled", self.n, self.events, self.log_hr, self.se, math.nan)
-        pooled |= {"ci_low": math.exp(self.ci_low), "ci_high": math.exp(self.ci_high)}
+        pooled |= {"ci_low": _ratio(self.ci_low), "ci_high": _ratio(self.ci_high)}
         return [*found, pooled]
 
     def summary(self) -> str:
         """The pooled hazard ratio, heterogeneity, and the studies."""
         level = f"{100 * self.level:g} %"
-        low, high = (decimal(math.exp(limit), 3) for limit in (self.ci_low, self.ci_high))
+        low, high = (decimal(_ratio(limit), 3) for limit in (self.ci_low, self.ci_high))
         lines = [
             f"Individual data of {self.k} studies, n = {self.n}, events = {self.events}",
             f"Model: {MODELS[self.model]}; ties: {self.ties}",
@@ -106,7 +106,7 @@ class OneStage(Result):
             f"log HR {decimal(self.log_hr, 4)} (se {decimal(self.se, 4)}), {p_phrase(self.p)}",
         ]
         if not math.isnan(self.pi_low):
-            limits = interval(decimal(math.exp(self.pi_low), 3), decimal(math.exp(self.pi_high), 3))
+            limits = interval(decimal(_ratio(self.pi_low), 3), decimal(_ratio(self.pi_high), 3))
             lines.append(f"{level} prediction interval of a new study's HR {limits}")
         if not math.isnan(self.tau2):
             limits = interval(decimal(self.tau2_low, 4), decimal(self.tau2_high, 4))
@@ -115,7 +115,7 @@ class OneStage(Result):
         for s in self.studies:
             shown = (
                 s.note
-                or f"HR {decimal(math.exp(s.log_hr), 3)}, log HR {decimal(s.log_hr, 4)} (se {decimal(s.se, 4)})"
+                or f"HR {decimal(_ratio(s.log_hr), 3)}, log HR {decimal(s.log_hr, 4)} (se {decimal(s.se, 4)})"
             )
             lines.append(f"  {s.study}: {s.events} events of {s.n}; {shown}")
         lines += [f"Warning: {text}." for text in self.warnings]
@@ -342,6 +342,10 @@ def _two(
     )
 
 
+def _ratio(log_hr: float) -> float:
+    return float(ratios(np.asarray(log_hr)))
+
+
 def _row(name: str, n: int, events: int, log_hr: float, se: float, half: float) -> dict[str, Any]:
     return {
         "study": name,
@@ -349,9 +353,9 @@ def _row(name: str, n: int, events: int, log_hr: float, se: float, half: float) 
         "events": events,
         "log_hr": log_hr,
         "se": se,
-        "hr": math.exp(log_hr),
-        "ci_low": math.exp(log_hr - half),
-        "ci_high": math.exp(log_hr + half),
+        "hr": _ratio(log_hr),
+        "ci_low": _ratio(log_hr - half),
+        "ci_high": _ratio(log_hr + half),
     }
 
 

@@ -16,7 +16,7 @@ from kmeta.core.errors import InputError
 from kmeta.core.result import Result
 from kmeta.methods.survival.cox_baseline import CoxCurves, baseline
 from kmeta.methods.survival.cox_concordance import Concordance, concordance
-from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data
+from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data, ratios
 from kmeta.methods.survival.cox_fit import maximise
 from kmeta.methods.survival.cox_newton import inverse
 from kmeta.methods.survival.cox_periods import CoxPeriods, by_period
@@ -77,7 +77,7 @@ class CoxFit(Result):
     @property
     def hr(self) -> Floats:
         """Hazard ratios."""
-        return np.exp(self.beta)
+        return ratios(self.beta)
 
     @property
     def ci_low(self) -> Floats:
@@ -91,8 +91,9 @@ class CoxFit(Result):
 
     @property
     def z(self) -> Floats:
-        """Wald statistics."""
-        return self.beta / self.se
+        """Wald statistics; NaN or infinite where the robust variance is 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.beta / self.se
 
     @property
     def p(self) -> Floats:
@@ -163,22 +164,9 @@ class CoxFit(Result):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a term; limits are of the hazard ratio."""
-        columns = zip(
-            self.terms,
-            *(
-                values.tolist()
-                for values in (
-                    self.beta,
-                    self.se,
-                    self.hr,
-                    np.exp(self.ci_low),
-                    np.exp(self.ci_high),
-                    self.z,
-                    self.p,
-                )
-            ),
-            strict=True,
-        )
+        shown = (ratios(values) for values in (self.beta, self.ci_low, self.ci_high))
+        arrays = [self.beta, self.se, *shown, self.z, self.p]
+        columns = zip(self.terms, *(values.tolist() for values in arrays), strict=True)
         names = ("term", "log_hr", "se", "hr", "ci_low", "ci_high", "z", "p_value")
         return [dict(zip(names, row, strict=True)) for row in columns]
 

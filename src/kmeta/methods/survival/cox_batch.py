@@ -67,7 +67,7 @@ def _piece(sets: RiskSets, x: Floats, whole: Stack, start: Floats) -> Floats:
     left = np.flatnonzero(whole.row_weight.sum(axis=1) > 0)
     beta, some = np.tile(start, (len(left), 1)), whole.only(left)
     now = slopes(sets, x, some, beta)
-    for _ in range(STEPS):
+    for done_so_far in range(STEPS):
         step, sound = _steps(now)
         gain = np.einsum("bi,bi->b", step, now.score) / 2
         endless = ~sound | ((gain < RIDGE) & ((np.abs(step) * width).max(axis=1) > MOVING))
@@ -78,18 +78,19 @@ def _piece(sets: RiskSets, x: Floats, whole: Stack, start: Floats) -> Floats:
             break
         left, beta, step, some = left[on], beta[on], step[on], some.only(on)
         now = Slopes(*(values[on] for values in now))
-        beta, now = _uphill(sets, x, some, beta, step, now)
+        beta, now = _uphill(sets, x, some, beta, step, now, LONGEST * 1.5**done_so_far)
     return out
 
 
 def _uphill(
-    sets: RiskSets, x: Floats, some: Stack, beta: Floats, step: Floats, now: Slopes
+    sets: RiskSets, x: Floats, some: Stack, beta: Floats, step: Floats, now: Slopes, longest: float
 ) -> tuple[Floats, Slopes]:
     """A Newton step of each replicate, halved where it does not gain."""
     reach = (np.abs(step) * np.ptp(x, axis=1)).max(axis=1)
-    size = LONGEST / np.maximum(reach, LONGEST)
+    size = longest / np.maximum(reach, longest)
     for _ in range(30):
-        tried = slopes(sets, x, some, beta + size[:, None] * step)
+        with np.errstate(all="ignore"):  # a step too far is not finite, and is halved
+            tried = slopes(sets, x, some, beta + size[:, None] * step)
         worse = ~(tried.loglik >= now.loglik - 1e-11 * np.abs(now.loglik))
         if not worse.any():
             break

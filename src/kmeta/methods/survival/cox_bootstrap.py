@@ -15,7 +15,7 @@ from kmeta.core.numbers import decimal, interval
 from kmeta.core.result import Result
 from kmeta.methods.survival.cox import fit_data
 from kmeta.methods.survival.cox_batch import fit_batch
-from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data
+from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data, ratios
 
 MOST = 100_000  # replicates
 TOO_MANY_FAILED = 0.5
@@ -42,7 +42,7 @@ class CoxBootstrap(Result):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a term; limits are of the hazard ratio."""
-        columns = (self.beta, self.se, np.exp(self.beta), np.exp(self.ci_low), np.exp(self.ci_high))
+        columns = (self.beta, self.se, *map(ratios, (self.beta, self.ci_low, self.ci_high)))
         names = ("log_hr", "se", "hr", "ci_low", "ci_high")
         return [
             {"term": term, **dict(zip(names, row, strict=True))}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
+
 from kmeta.core.arrays import Floats
 from kmeta.methods.survival.cox_data import CoxData
 from kmeta.methods.survival.cox_exact import exact_derivatives
@@ -19,6 +21,7 @@ def maximise(data: CoxData) -> Summit:
     ask = partial(exact_derivatives, sets) if data.ties == "exact" else sets.derivatives
 
     def at(beta: Floats) -> Derivatives:
-        return ask(x, beta @ x)
+        with np.errstate(all="ignore"):  # a step too far is not finite, and is halved
+            return ask(x, beta @ x)
 
     return climb(at, x, data.terms, scale)

@@ -15,7 +15,7 @@ from kmeta.core.canonical import plain
 from kmeta.core.errors import InputError
 from kmeta.core.numbers import decimal, interval, p_phrase, p_value
 from kmeta.core.result import Result
-from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data
+from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data, ratios
 from kmeta.methods.survival.cox_likelihood import Ints
 from kmeta.methods.survival.cox_penalised import Penalised, best_variance, variance_interval
 from kmeta.methods.survival.sample import groups_of
@@ -65,7 +65,7 @@ class CoxMixedFit(Result):
     @property
     def hr(self) -> Floats:
         """Hazard ratios."""
-        return np.exp(self.beta)
+        return ratios(self.beta)
 
     @property
     def tau(self) -> float:
@@ -77,15 +77,9 @@ class CoxMixedFit(Result):
         from scipy.special import ndtr, ndtri
 
         half = float(ndtri((1 + self.level) / 2)) * self.se
-        columns = (
-            self.beta,
-            self.se,
-            self.hr,
-            np.exp(self.beta - half),
-            np.exp(self.beta + half),
-            self.beta / self.se,
-            2 * ndtr(-np.abs(self.beta / self.se)),
-        )
+        shown = [ratios(self.beta + side * half) for side in (0, -1, 1)]
+        z = self.beta / self.se
+        columns = (self.beta, self.se, *shown, z, 2 * ndtr(-np.abs(z)))
         names = ("log_hr", "se", "hr", "ci_low", "ci_high", "z", "p_value")
         return [
             {"term": term, **dict(zip(names, row, strict=True))}

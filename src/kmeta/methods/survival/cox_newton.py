@@ -14,7 +14,9 @@ from kmeta.methods.survival.cox_likelihood import Derivatives
 Climb = Callable[[Floats], Derivatives]
 STEPS = 60
 FINE = 1e-9  # half the squared length of the last Newton step, in log-likelihood
-LONGEST = 5.0  # a step that changes a log hazard ratio over the range of its covariate by more is shortened
+LONGEST = (
+    5.0  # the first step may change a log hazard ratio over its covariate's range by this; later ones by more
+)
 RIDGE = 1e-6  # a step that gains less than this, where a log hazard ratio over its covariate's range has a
 FLAT = 500.0  # standard error above this, climbs a ridge without end
 ALIKE = 1e-9  # share of a covariate's information that the others leave
@@ -40,6 +42,7 @@ def climb(ask: Climb, x: Floats, terms: Sequence[str], scale: Floats) -> Summit:
     first = now = ask(beta)
     refuse_collinear(first.information, terms)
     for iteration in range(1, STEPS + 1):
+        reach = LONGEST * 1.5 ** (iteration - 1)
         step = newton_step(now.information, now.score)
         gain = float(step @ now.score) / 2
         if gain < RIDGE:
@@ -49,18 +52,23 @@ def climb(ask: Climb, x: Floats, terms: Sequence[str], scale: Floats) -> Summit:
                 beta = beta + step
                 now = ask(beta)
             return Summit(beta=beta, top=now, start=first, iterations=iteration)
-        beta, now = uphill(ask, beta, step, now, width)
+        before = now
+        beta, now = uphill(ask, beta, step, now, width / reach)
+        if now is before:
+            break
     raise ConvergenceError(
-        f"the partial likelihood did not settle in {STEPS} steps",
+        f"the partial likelihood did not settle in {iteration} steps",
         where="cox",
         last=(beta / scale).tolist(),
         hint="look for a covariate with a few extreme values, or for too few events",
     )
 
 
-def uphill(ask: Climb, beta: Floats, step: Floats, now: Derivatives, width: Floats) -> tuple[Floats, Derivatives]:
-    """The Newton step, halved until it gains."""
-    size = LONGEST / max(float((np.abs(step) * width).max()), LONGEST)
+def uphill(
+    ask: Climb, beta: Floats, step: Floats, now: Derivatives, width: Floats
+) -> tuple[Floats, Derivatives]:
+    """The Newton step, no longer than 1 in units of `width`, halved until it gains."""
+    size = 1 / max(float((np.abs(step) * width).max()), 1.0)
     for _ in range(40):
         tried = ask(beta + size * step)
         if np.isfinite(tried.loglik) and tried.loglik >= now.loglik - 1e-11 * abs(now.loglik):

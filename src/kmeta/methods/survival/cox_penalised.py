@@ -19,7 +19,7 @@ from kmeta.core.errors import ConvergenceError
 from kmeta.methods.survival.cox_data import CoxData
 from kmeta.methods.survival.cox_fit import maximise
 from kmeta.methods.survival.cox_likelihood import Derivatives, Ints
-from kmeta.methods.survival.cox_newton import inverse, newton_step, uphill
+from kmeta.methods.survival.cox_newton import LONGEST, inverse, newton_step, uphill
 
 STEPS = 100
 FINE = 1e-11
@@ -119,7 +119,7 @@ class Penalised:
             if gain < FINE:
                 at = at + step
                 return at, self._ask(at, theta)
-            at, now = uphill(lambda b: self._ask(b, theta), at, step, now, self.width)
+            at, now = uphill(lambda b: self._ask(b, theta), at, step, now, self.width / LONGEST)
         raise ConvergenceError(
             f"the penalised likelihood did not settle in {STEPS} steps at a variance of {theta:g}",
             where="cox_mixed",

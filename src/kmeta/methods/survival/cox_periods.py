@@ -13,7 +13,7 @@ from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import ConvergenceError, InputError
 from kmeta.core.numbers import decimal, interval, p_phrase
 from kmeta.core.result import Result
-from kmeta.methods.survival.cox_data import CoxData
+from kmeta.methods.survival.cox_data import CoxData, ratios
 from kmeta.methods.survival.cox_fit import maximise
 from kmeta.methods.survival.cox_newton import inverse
 from kmeta.methods.survival.sample import column
@@ -45,7 +45,7 @@ class CoxPeriods(Result):
         from scipy.special import ndtri
 
         half = float(ndtri((1 + self.level) / 2)) * self.se
-        low, high = np.exp(self.beta - half), np.exp(self.beta + half)
+        low, ratio, high = (ratios(self.beta + side * half) for side in (-1, 0, 1))
         return [
             {
                 "term": term,
@@ -55,7 +55,7 @@ class CoxPeriods(Result):
                 "events": int(self.events[k]),
                 "log_hr": float(self.beta[k, j]),
                 "se": float(self.se[k, j]),
-                "hr": math.exp(self.beta[k, j]),
+                "hr": float(ratio[k, j]),
                 "ci_low": float(low[k, j]),
                 "ci_high": float(high[k, j]),
             }

@@ -173,6 +173,6 @@ def _dead_before(data: CoxData) -> Floats:
     events = np.bincount(place, weights=data.event)
     at_risk = len(data.time) - np.searchsorted(np.sort(data.time), times, side="left")
     at_risk = at_risk - (len(data.time) - np.searchsorted(np.sort(data.entry), times, side="left"))
-    survival = np.cumprod(1 - events / at_risk)
+    survival = np.cumprod(1 - events / np.maximum(at_risk, 1))
     found: Floats = 1 - np.concatenate([[1.0], survival])[place]
     return found

@@ -10,6 +10,7 @@ import numpy as np
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
 from kmeta.core.result import Result
+from kmeta.methods.survival.cox_data import ratios
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,7 +26,7 @@ class SmoothCoefficient(Result):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a point of time; hazard ratios."""
-        columns = (self.time, np.exp(self.beta), np.exp(self.ci_low), np.exp(self.ci_high))
+        columns = (self.time, *map(ratios, (self.beta, self.ci_low, self.ci_high)))
         names = ("time", "hr", "ci_low", "ci_high")
         return [
             dict(zip(names, row, strict=True)) for row in zip(*(c.tolist() for c in columns), strict=True)
