@@ -20,11 +20,11 @@ REACH = 300.0  # a running sum is started anew before it has grown by exp(300)
 
 
 class Draw(NamedTuple):
-    """log e_k, mean (p, N) and second moment (p, p, N) of the sum of k drawn covariates, for each prefix."""
+    """log e_k, mean (p, N) and covariance (p, p, N) of the sum of k drawn covariates, for each prefix."""
 
     log: Floats
     mean: Floats
-    second: Floats
+    spread: Floats
 
 
 def exact_derivatives(sets: RiskSets, x: Floats, eta: Floats) -> Derivatives:
@@ -43,10 +43,9 @@ def exact_derivatives(sets: RiskSets, x: Floats, eta: Floats) -> Derivatives:
             prefix = at[sets.size[groups] == k] - k
             if not reached.size:
                 continue
-            mean = draw.mean[:, prefix]
             loglik -= float(draw.log[prefix].sum())
-            score = score - mean.sum(axis=1)
-            information = information + draw.second[:, :, prefix].sum(axis=2) - mean @ mean.T
+            score = score - draw.mean[:, prefix].sum(axis=1)
+            information = information + draw.spread[:, :, prefix].sum(axis=2)
     return Derivatives(loglik=loglik, score=score, information=(information + information.T) / 2)
 
 
@@ -71,19 +70,17 @@ def _pieces(sets: RiskSets) -> list[tuple[Ints, Ints, Ints]]:
 def _draws(x: Floats, eta: Floats, most: int) -> list[tuple[int, Draw]]:
     """The draws of k = 2 ... `most`; entry i of draw k is the prefix of k + i patients."""
     p, n = x.shape
-    squares = x[:, None, :] * x[None, :, :]
     draw = Draw(np.zeros(n + 1), np.zeros((p, n + 1)), np.zeros((p, p, n + 1)))
     found = []
     for k in range(1, most + 1):
-        now = x[:, k - 1 :]
         term = eta[k - 1 :] + draw.log[:-1]
         log = np.logaddexp.accumulate(term)
-        before = draw.mean[:, :-1]
-        cross = before[:, None, :] * now[None, :, :]
-        second = draw.second[..., :-1] + cross + cross.swapaxes(0, 1) + squares[..., k - 1 :]
-        both = np.concatenate([before + now, second.reshape(p * p, -1)])
-        means = _running_mean(term, log, both)
-        draw = Draw(log, means[:p], means[p:].reshape(p, p, -1))
+        sums = draw.mean[:, :-1] + x[:, k - 1 :]
+        second = draw.spread[..., :-1] + sums[:, None, :] * sums[None, :, :]
+        means = _running_mean(term, log, np.concatenate([sums, second.reshape(p * p, -1)]))
+        mean = means[:p]
+        spread = means[p:].reshape(p, p, -1) - mean[:, None, :] * mean[None, :, :]
+        draw = Draw(log, mean, spread)
         if k > 1:
             found.append((k, draw))
     return found
@@ -91,6 +88,9 @@ def _draws(x: Floats, eta: Floats, most: int) -> list[tuple[int, Draw]]:
 
 def _running_mean(term: Floats, log: Floats, values: Floats) -> Floats:
     """Means of `values` (q, N) over each prefix, weights exp(term), whose running log-sum is `log`."""
+    if log[-1] - log[0] <= REACH:
+        whole: Floats = np.cumsum(values * np.exp(term - log[0]), axis=1) * np.exp(log[0] - log)
+        return whole
     out = np.empty_like(values)
     carried, before, first = np.zeros(len(values)), -np.inf, 0
     while first < len(log):
