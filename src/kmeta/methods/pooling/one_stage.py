@@ -19,7 +19,8 @@ from kmeta.methods.meta.distributions import chi2_tail, quantile
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.random_effects import random_effects
 from kmeta.methods.survival.cox import CoxFit, cox
-from kmeta.methods.survival.cox_data import Ties, ratios
+from kmeta.methods.survival.cox_coefficients import ratios
+from kmeta.methods.survival.cox_data import Ties
 from kmeta.methods.survival.cox_mixed import CoxMixedFit, cox_mixed
 from kmeta.methods.survival.sample import groups_of
 

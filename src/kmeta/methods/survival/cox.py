@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.canonical import plain
 from kmeta.core.errors import InputError
-from kmeta.core.result import Result
 from kmeta.methods.survival.cox_baseline import CoxCurves, baseline
+from kmeta.methods.survival.cox_coefficients import Coefficients, checked_level
 from kmeta.methods.survival.cox_concordance import Concordance, concordance
-from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data, ratios
+from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data
 from kmeta.methods.survival.cox_fit import maximise
 from kmeta.methods.survival.cox_newton import inverse
 from kmeta.methods.survival.cox_periods import CoxPeriods, by_period
@@ -42,16 +42,13 @@ class WaldTest:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CoxFit(Result):
+class CoxFit(Coefficients):
     """A Cox model. `beta` are log hazard ratios a unit of each term, arrays of length p.
 
     `vcov` is what se, z, p and intervals are of: the robust one where `robust`; `naive_vcov` is the inverse of the
     information. `loglik` is at 0 and at `beta`. `data` holds the patients; it does not enter `to_dict()`.
     """
 
-    terms: tuple[str, ...]
-    beta: Floats
-    vcov: Floats
     naive_vcov: Floats
     loglik: tuple[float, float]
     likelihood_ratio: WaldTest
@@ -64,43 +61,9 @@ class CoxFit(Result):
     clusters: int | None
     ties: str
     robust: bool
-    level: float
     iterations: int
     warnings: tuple[str, ...]
     data: CoxData = field(repr=False)
-
-    @property
-    def se(self) -> Floats:
-        """Standard errors of `beta`."""
-        return np.sqrt(np.diag(self.vcov))
-
-    @property
-    def hr(self) -> Floats:
-        """Hazard ratios."""
-        return ratios(self.beta)
-
-    @property
-    def ci_low(self) -> Floats:
-        """Lower limits of `beta`."""
-        return self.beta - _quantile(self.level) * self.se
-
-    @property
-    def ci_high(self) -> Floats:
-        """Upper limits of `beta`."""
-        return self.beta + _quantile(self.level) * self.se
-
-    @property
-    def z(self) -> Floats:
-        """Wald statistics; NaN or infinite where the robust variance is 0."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.beta / self.se
-
-    @property
-    def p(self) -> Floats:
-        """Two-sided P values of the Wald statistics."""
-        from scipy.special import ndtr
-
-        return np.asarray(2 * ndtr(-np.abs(self.z)), dtype=float)
 
     @property
     def aic(self) -> float:
@@ -116,15 +79,6 @@ class CoxFit(Result):
     def linear_predictor(self) -> Floats:
         """Log hazard ratio of each patient against the mean patient, shape (n,)."""
         return (self.data.x - self.data.mean) @ self.beta
-
-    def __getitem__(self, term: str) -> dict[str, Any]:
-        """The row of one term; InputError when there is none."""
-        return self.rows()[self._place(term)]
-
-    def _place(self, term: str) -> int:
-        if term not in self.terms:
-            raise InputError(f"no term is named {term!r}", where="term", hint=", ".join(self.terms))
-        return self.terms.index(term)
 
     def concordance(self) -> Concordance:
         """Harrell's C of the linear predictor, with its se by the infinitesimal jackknife; see `concordance`."""
@@ -161,14 +115,6 @@ class CoxFit(Result):
     def by_period(self, cuts: ArrayLike) -> CoxPeriods:
         """Hazard ratios between 0, each of `cuts` and the end of follow-up, and the test that they are the same."""
         return by_period(self.data, self.loglik[1], cuts, self.level)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """One row a term; limits are of the hazard ratio."""
-        shown = (ratios(values) for values in (self.beta, self.ci_low, self.ci_high))
-        arrays = [self.beta, self.se, *shown, self.z, self.p]
-        columns = zip(self.terms, *(values.tolist() for values in arrays), strict=True)
-        names = ("term", "log_hr", "se", "hr", "ci_low", "ci_high", "z", "p_value")
-        return [dict(zip(names, row, strict=True)) for row in columns]
 
     def summary(self) -> str:
         """The model as R prints it."""
@@ -220,8 +166,7 @@ def cox(
     >>> fit.terms, fit.hr.round(3).tolist(), fit.se.round(3).tolist()
     (('A vs B',), [1.783], [0.926])
     """
-    if isinstance(level, bool) or not 0 < level < 1:
-        raise InputError(f"level is {level!r}", where="level", hint="a fraction: 0.95 for a 95 % interval")
+    level = checked_level(level)
     data = cox_data(
         time,
         event,
@@ -303,12 +248,6 @@ def _chi2(value: float, df: int) -> WaldTest:
     return WaldTest(
         chi2=value, df=df, p=math.nan if math.isnan(value) else float(chdtrc(df, max(value, 0.0)))
     )
-
-
-def _quantile(level: float) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri((1 + level) / 2))
 
 
 def _warnings(data: CoxData, clusters: int | None) -> tuple[str, ...]:

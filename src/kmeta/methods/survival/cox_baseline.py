@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
 from kmeta.core.result import Result
+from kmeta.methods.survival.cox_coefficients import checked_level, normal_quantile
 from kmeta.methods.survival.cox_data import Covariates
 from kmeta.methods.survival.cox_residuals import at_beta
 from kmeta.methods.survival.intervals import INTERVALS
@@ -101,12 +102,9 @@ class CoxCurves(Result):
 
 def baseline(fit: CoxFit, at: Covariates, *, interval: str, level: float) -> CoxCurves:
     """The curves; `at` as in `CoxFit.baseline`."""
-    from scipy.special import ndtri
-
     if interval not in INTERVALS:
         raise InputError(f"no interval is named {interval!r}", where="interval", hint=", ".join(INTERVALS))
-    if not 0 < level < 1:
-        raise InputError(f"level is {level!r}", where="level", hint="a fraction: 0.95")
+    level = checked_level(level)
     data, sets = fit.data, fit.data.risk_sets
     rows = _rows_at(fit, at)
     x, _, hazard = at_beta(data, fit.beta)
@@ -114,7 +112,7 @@ def baseline(fit: CoxFit, at: Covariates, *, interval: str, level: float) -> Cox
     variance = sets.over_groups(hazard.row / hazard.s0)
     drift = sets.over_groups(hazard.row * means)
     at_risk = sets.at_risk(sets.weights)
-    z = float(ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     curves = []
     for k, label in enumerate(data.strata):
         here = np.flatnonzero(sets.group_stratum == k)[::-1]  # groups fall in time

@@ -15,7 +15,8 @@ from kmeta.core.numbers import decimal, interval
 from kmeta.core.result import Result
 from kmeta.methods.survival.cox import fit_data
 from kmeta.methods.survival.cox_batch import fit_batch
-from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data, ratios
+from kmeta.methods.survival.cox_coefficients import checked_level, ratios
+from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data
 
 MOST = 100_000  # replicates
 TOO_MANY_FAILED = 0.5
@@ -93,8 +94,7 @@ def cox_bootstrap(
     """
     if ties == "exact":
         raise InputError("the exact likelihood takes no weights", where="ties", hint='ties="efron"')
-    if isinstance(level, bool) or not 0 < level < 1:
-        raise InputError(f"level is {level!r}", where="level", hint="a fraction: 0.95 for a 95 % interval")
+    level = checked_level(level)
     data = cox_data(
         time,
         event,

@@ -210,11 +210,5 @@ def _covariate(values: ArrayLike, name: str, n: int) -> Floats:
     )
 
 
-def ratios(log_hr: Floats) -> Floats:
-    """Hazard ratios; infinite, without a warning, where a covariate's unit is so small that doubles end."""
-    with np.errstate(over="ignore"):
-        return np.exp(log_hr)
-
-
 def _listed(terms: Sequence[str], which: np.ndarray) -> str:
     return ", ".join(term for term, bad in zip(terms, which.tolist(), strict=True) if bad)

@@ -14,8 +14,8 @@ from kmeta.core.arrays import Floats, frozen
 from kmeta.core.canonical import plain
 from kmeta.core.errors import InputError
 from kmeta.core.numbers import decimal, interval, p_phrase, p_value
-from kmeta.core.result import Result
-from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data, ratios
+from kmeta.methods.survival.cox_coefficients import Coefficients, checked_level
+from kmeta.methods.survival.cox_data import Covariates, CoxData, Ties, cox_data
 from kmeta.methods.survival.cox_likelihood import Ints
 from kmeta.methods.survival.cox_penalised import Penalised, best_variance, variance_interval
 from kmeta.methods.survival.sample import groups_of
@@ -26,7 +26,7 @@ INTERCEPT = "intercept"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CoxMixedFit(Result):
+class CoxMixedFit(Coefficients):
     """A Cox model with one random effect for each of `clusters`.
 
     `random` is "intercept" or the term whose coefficient varies; `tau2` the variance of the effects (of a gamma
@@ -35,9 +35,6 @@ class CoxMixedFit(Result):
     the effects, `loglik_fixed` that of the model without them.
     """
 
-    terms: tuple[str, ...]
-    beta: Floats
-    vcov: Floats
     random: str
     distribution: str
     tau2: float
@@ -53,38 +50,13 @@ class CoxMixedFit(Result):
     events: int
     strata: tuple[str, ...]
     ties: str
-    level: float
     warnings: tuple[str, ...]
     data: CoxData = field(repr=False)
-
-    @property
-    def se(self) -> Floats:
-        """Standard errors of `beta`."""
-        return np.sqrt(np.diag(self.vcov))
-
-    @property
-    def hr(self) -> Floats:
-        """Hazard ratios."""
-        return ratios(self.beta)
 
     @property
     def tau(self) -> float:
         """Standard deviation of the effects."""
         return math.sqrt(self.tau2)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """One row a term; limits are of the hazard ratio."""
-        from scipy.special import ndtr, ndtri
-
-        half = float(ndtri((1 + self.level) / 2)) * self.se
-        shown = [ratios(self.beta + side * half) for side in (0, -1, 1)]
-        z = self.beta / self.se
-        columns = (self.beta, self.se, *shown, z, 2 * ndtr(-np.abs(z)))
-        names = ("log_hr", "se", "hr", "ci_low", "ci_high", "z", "p_value")
-        return [
-            {"term": term, **dict(zip(names, row, strict=True))}
-            for term, *row in zip(self.terms, *(c.tolist() for c in columns), strict=True)
-        ]
 
     def cluster_rows(self) -> list[dict[str, Any]]:
         """One row a cluster: its effect and conditional se."""
@@ -155,8 +127,7 @@ def cox_mixed(
     >>> fit.terms, len(fit.effects), fit.tau2 >= 0
     (('A vs B',), 3, True)
     """
-    if isinstance(level, bool) or not 0 < level < 1:
-        raise InputError(f"level is {level!r}", where="level", hint="a fraction: 0.95 for a 95 % interval")
+    level = checked_level(level)
     if ties == "exact":
         raise InputError("random effects need Efron's or Breslow's likelihood", where="ties", hint='"efron"')
     data = cox_data(

@@ -13,7 +13,8 @@ from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import ConvergenceError, InputError
 from kmeta.core.numbers import decimal, interval, p_phrase
 from kmeta.core.result import Result
-from kmeta.methods.survival.cox_data import CoxData, ratios
+from kmeta.methods.survival.cox_coefficients import normal_quantile, ratios
+from kmeta.methods.survival.cox_data import CoxData
 from kmeta.methods.survival.cox_fit import maximise
 from kmeta.methods.survival.cox_newton import inverse
 from kmeta.methods.survival.sample import column
@@ -42,9 +43,7 @@ class CoxPeriods(Result):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a term and period; limits are of the hazard ratio."""
-        from scipy.special import ndtri
-
-        half = float(ndtri((1 + self.level) / 2)) * self.se
+        half = normal_quantile(self.level) * self.se
         low, ratio, high = (ratios(self.beta + side * half) for side in (-1, 0, 1))
         return [
             {

@@ -10,7 +10,7 @@ import numpy as np
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
 from kmeta.core.result import Result
-from kmeta.methods.survival.cox_data import ratios
+from kmeta.methods.survival.cox_coefficients import normal_quantile, ratios
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,8 +45,6 @@ def smooth(
     level: float,
 ) -> SmoothCoefficient:
     """Least squares in `df` natural splines of g with knots at its quantiles; `variance` is of one residual."""
-    from scipy.special import ndtri
-
     if not np.isfinite(residual).all():
         raise InputError("the exact likelihood has no scaled residuals", where="ties", hint='ties="efron"')
     distinct = len(np.unique(g))
@@ -61,7 +59,7 @@ def smooth(
     left, values, right = np.linalg.svd(basis, full_matrices=False)
     root = shown @ (right.T / values)
     beta = root @ (left.T @ residual)
-    half = float(ndtri((1 + level) / 2)) * np.sqrt(variance * np.sum(root**2, axis=1))
+    half = normal_quantile(level) * np.sqrt(variance * np.sum(root**2, axis=1))
     return SmoothCoefficient(
         term=term,
         time=frozen(when),
