@@ -30,6 +30,7 @@ from kmeta.methods.survival.cox_text import r_script, summary
 
 FEW_EVENTS = 5  # a covariate
 FEW_CLUSTERS = 20
+SHOWN = 5  # strata named in a warning
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -262,5 +263,6 @@ def _warnings(data: CoxData, clusters: int | None) -> tuple[str, ...]:
     with_events = np.bincount(data.stratum, weights=data.event, minlength=len(data.strata))
     silent = [label for label, d in zip(data.strata, with_events.tolist(), strict=True) if not d]
     if silent:
-        found.append(f"no event in a stratum: {', '.join(silent)} say nothing")
+        more = f" and {len(silent) - SHOWN} more" if len(silent) > SHOWN else ""
+        found.append(f"no event in a stratum: {', '.join(silent[:SHOWN])}{more} say nothing")
     return tuple(found)

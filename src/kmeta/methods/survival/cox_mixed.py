@@ -21,7 +21,7 @@ from kmeta.methods.survival.cox_penalised import Penalised, best_variance, varia
 from kmeta.methods.survival.sample import groups_of
 
 Distribution = Literal["normal", "gamma"]
-LARGEST = 100_000_000  # clusters times patients: one matrix of this many numbers is held
+LARGEST = 20_000_000  # clusters times patients: one matrix of this many numbers is held
 INTERCEPT = "intercept"
 
 
