@@ -1,5 +1,8 @@
 """Survival analysis of individual data: times and events -> curves, tests, means, regressions."""
 
+from kmeta.methods.survival.cox import CoxFit, cox
+from kmeta.methods.survival.cox_bootstrap import CoxBootstrap, cox_bootstrap
+from kmeta.methods.survival.cox_mixed import CoxMixedFit, cox_mixed
 from kmeta.methods.survival.cumulative_incidence import (
     CumulativeIncidence,
     IncidenceCurve,
@@ -14,6 +17,9 @@ from kmeta.methods.survival.logrank import LogRank, logrank
 from kmeta.methods.survival.rmst import RestrictedMean, Rmst, RmstContrast, rmst, rmst_covariance
 
 __all__ = [
+    "CoxBootstrap",
+    "CoxFit",
+    "CoxMixedFit",
     "CumulativeIncidence",
     "FineGray",
     "GrayTest",
@@ -25,6 +31,9 @@ __all__ = [
     "Rmst",
     "RmstContrast",
     "SurvivalCurve",
+    "cox",
+    "cox_bootstrap",
+    "cox_mixed",
     "cumulative_incidence",
     "fine_gray",
     "gray_test",
