@@ -3,6 +3,9 @@
 # each of these registers its measures
 from kmeta.methods.effects import correlations, hazard, means, medians, rates, two_by_two
 from kmeta.methods.effects.effect_sizes import MEASURES, EffectSizes, effect_sizes
+from kmeta.methods.effects.hazard_ratio import hazard_ratio
+from kmeta.methods.effects.hazard_result import HazardRatio, HazardRoute
+from kmeta.methods.effects.hazard_routes import ROUTES
 from kmeta.methods.effects.proportions import EffectiveSize, effective_sample_size, wilson
 
 del correlations, hazard, means, medians, rates, two_by_two
