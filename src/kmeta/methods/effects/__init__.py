@@ -10,4 +10,15 @@ from kmeta.methods.effects.proportions import EffectiveSize, effective_sample_si
 
 del correlations, hazard, means, medians, rates, two_by_two
 
-__all__ = ["MEASURES", "EffectSizes", "EffectiveSize", "effect_sizes", "effective_sample_size", "wilson"]
+__all__ = [
+    "MEASURES",
+    "ROUTES",
+    "EffectSizes",
+    "EffectiveSize",
+    "HazardRatio",
+    "HazardRoute",
+    "effect_sizes",
+    "effective_sample_size",
+    "hazard_ratio",
+    "wilson",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from kmeta.core.errors import InputError
@@ -217,7 +218,7 @@ def _times(times: Any) -> list[float]:
     ]
     if not found or len(found) != len(times) or found[0] < 0:
         raise InputError(f"times are {times!r}", where="times", hint="0 or later, each printed time")
-    for i, (early, late) in enumerate(zip(found, found[1:], strict=False)):
+    for i, (early, late) in enumerate(pairwise(found)):
         if late <= early:
             raise InputError(f"times[{i + 1}] is {late:g} after {early:g}", where="times", hint="increasing")
     if found == [0.0]:
