@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
-from statistics import NormalDist
 
+from kmeta.methods.survival.log_hazard import (
+    interval_error,
+    variance_by_allocation,
+    variance_by_arm,
+    z_of_p,
+)
 from kmeta.review.estimate import Comparison, Estimate
-from kmeta.review.vocabulary import meanings, normalised
-
-_BY_ARM = re.compile(r"\b(\d+) (?:v|vs|versus|and|against) (\d+) (?:events|deaths|progressions)\b")
-_TOTAL = re.compile(r"\b(\d+) (?:events|deaths|progressions)\b")
+from kmeta.review.vocabulary import meanings, stated_events
 
 
 def events_printed(comparison: Comparison) -> tuple[int, ...] | None:
@@ -20,10 +21,7 @@ def events_printed(comparison: Comparison) -> tuple[int, ...] | None:
     ...                           flag="update; 30 v 78 events"))
     (30, 78)
     """
-    text = normalised(f"{comparison.flag}; {comparison.adjustment}")
-    if found := _BY_ARM.search(text):
-        return int(found[1]), int(found[2])
-    return (int(total[1]),) if (total := _TOTAL.search(text)) else None
+    return stated_events(f"{comparison.flag}; {comparison.adjustment}")
 
 
 def exact_p(comparison: Comparison) -> float | None:
@@ -59,12 +57,12 @@ def log_standard_error(comparison: Comparison) -> float | None:
         return None
     low, high = comparison.ci_low, comparison.ci_high
     if low is not None and high is not None and 0 < low < high:
-        return (math.log(high) - math.log(low)) / (2 * NormalDist().inv_cdf((1 + comparison.level) / 2))
+        return interval_error(low, high, comparison.level)
     p, events = exact_p(comparison), events_printed(comparison)
     if p is None or events is None or min(events) == 0 or comparison.estimate == 1:
         return None
-    v = events[0] * events[1] / sum(events) if len(events) == 2 else events[0] / 4
-    implied = abs(math.log(comparison.estimate)) / NormalDist().inv_cdf(1 - p / 2)
+    v = variance_by_arm(*events) if len(events) == 2 else variance_by_allocation(events[0])
+    implied = abs(math.log(comparison.estimate)) / z_of_p(p)
     se: float = v**-0.5
     return se if 0.75 <= se / implied <= 1.25 else None
 
