@@ -96,7 +96,7 @@ def curve_n_risk(rep: Reported) -> Recipe | str:
         rep.n_risk,
         "ln of the ratio of actuarial event rates, inverse variance over intervals",
         WILLIAMSON,
-        "censored evenly within intervals; proportional hazards",
+        "censored evenly within intervals; proportional hazards; wide intervals draw the ratio towards 1",
         weak=False,
     )
 
@@ -126,7 +126,7 @@ def curve_n(rep: Reported) -> Recipe | str:
         (first, second),
         "ln of the ratio of actuarial event rates, inverse variance over intervals; numbers at risk n S(t) G(t)",
         PARMAR,
-        f"{censoring} before the last time; proportional hazards",
+        f"{censoring} before the last time; proportional hazards; wide intervals draw the ratio towards 1",
         weak=not rep.follow_up,
     )
 
