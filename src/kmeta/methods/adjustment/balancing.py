@@ -9,6 +9,7 @@ from kmeta.core.errors import ConvergenceError, InputError
 
 STEPS = 200
 FINE = 1e-10  # largest weighted mean of a standardised centred covariate that counts as 0
+ALMOST_NONE = 1e-6  # a weight below this is looked at again
 FARTHEST = 500.0  # log weights that differ by more: one patient stands for all
 
 
@@ -27,6 +28,8 @@ def balancing_weights(x: Floats, names: tuple[str, ...]) -> tuple[Floats, Floats
     for _ in range(STEPS):
         slope = share @ xs
         if np.abs(slope).max() < FINE:
+            if share.min() * len(x) < ALMOST_NONE:  # far from the target, or on its way to 0 at the edge
+                refuse_unreachable(xs, names)
             return share * len(x), a / scale
         spread = (xs - slope).T @ (share[:, None] * (xs - slope))
         step = -np.linalg.lstsq(spread, slope, rcond=1e-12)[0]

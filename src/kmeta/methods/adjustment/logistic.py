@@ -28,17 +28,17 @@ def logistic(design: Floats, outcome: Floats, terms: Sequence[str]) -> tuple[Flo
     b = np.zeros(x.shape[1])
     height = _height(x, outcome, b)
     for _ in range(STEPS):
-        fitted = 1 / (1 + np.exp(-np.clip(x @ b, -500, 500)))
+        fitted = _fitted(x, b)
         slope = x.T @ (outcome - fitted)
-        information = x.T @ (x * (fitted * (1 - fitted))[:, None])
+        information = _information(x, fitted)
         if np.minimum(fitted, 1 - fitted).max() < CERTAIN or np.linalg.cond(information) > 1e14:
             break
         step = np.linalg.solve(information, slope)
         if float(step @ slope) < FINE:
             if np.abs(x @ b).max() > 25:  # a coefficient on its way to infinity
                 break
-            covariance = np.linalg.inv(information) / np.outer(scale, scale)
-            return (b + step) / scale, covariance
+            b = b + step
+            return b / scale, np.linalg.inv(_information(x, _fitted(x, b))) / np.outer(scale, scale)
         size = 1.0
         while _height(x, outcome, b + size * step) < height and size > 1e-6:
             size /= 2
@@ -55,3 +55,11 @@ def logistic(design: Floats, outcome: Floats, terms: Sequence[str]) -> tuple[Flo
 def _height(x: Floats, outcome: Floats, b: Floats) -> float:
     eta = x @ b
     return float(outcome @ eta - np.logaddexp(0, eta).sum())
+
+
+def _fitted(x: Floats, b: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(x @ b, -500, 500))))
+
+
+def _information(x: Floats, fitted: Floats) -> Floats:
+    return np.asarray(x.T @ (x * (fitted * (1 - fitted))[:, None]))

@@ -86,8 +86,8 @@ class Maic(Result):
     def r_script(self) -> str:
         """Base R that finds the same weights from the same covariates."""
         columns = [
-            f"x{j} <- c({', '.join(map(repr, self.centred.x[:, j].tolist()))})  # {name}, centred"
-            for j, name in enumerate(self.terms, 1)
+            f"x{j} <- c({', '.join(map(repr, values.tolist()))})  # {' '.join(name.split())}, centred"
+            for j, (name, values) in enumerate(zip(self.terms, self.centred.x.T, strict=True), 1)
         ]
         names = ", ".join(f"x{j}" for j in range(1, len(self.terms) + 1))
         return (
