@@ -13,6 +13,9 @@ from kmeta.methods.survival.log_hazard import (
 from kmeta.review.estimate import Comparison, Estimate
 from kmeta.review.vocabulary import meanings, stated_events
 
+# How far the rounding of an estimate and its p value may leave the standard error open: largest over smallest.
+RELIABLE = 1.5
+
 
 def events_printed(comparison: Comparison) -> tuple[int, ...] | None:
     """Events of arm a and b, or of both together; None where none are printed.
@@ -41,13 +44,34 @@ def has_interval(comparison: Comparison) -> bool:
     return low is not None and high is not None and 0 < low < high
 
 
-def log_standard_error(comparison: Comparison) -> float | None:
+def error_of_p(comparison: Comparison) -> float | None:
+    """|ln HR| / z of an exact two-sided p value; None where p is a bound, or rounding leaves it open by half and more.
+
+    Source: Tierney 2007, doi:10.1186/1745-6215-8-16.
+
+    >>> round(error_of_p(Comparison(study_id="s", arm_a="a", arm_b="b", outcome="PFS", measure="HR", estimate=0.58,
+    ...                             p_value="0.022")), 3)
+    0.238
+    """
+    p, ratio = exact_p(comparison), comparison.estimate
+    if p is None or ratio is None or ratio <= 0 or ratio == 1:
+        return None
+    half_p = 0.5 * 10.0 ** -len(comparison.p_value.strip().partition(".")[2])
+    half = 0.5 * 10.0 ** -max(2, len(repr(ratio).partition(".")[2])) / ratio
+    y = abs(math.log(ratio))
+    least, most = z_of_p(min(p + half_p, 1.0)), z_of_p(p - half_p) if p > half_p else math.inf
+    if y <= half or not least > 0 or (y + half) * most > RELIABLE * (y - half) * least:
+        return None
+    return y / z_of_p(p)
+
+
+def log_standard_error(comparison: Comparison, *, from_p: bool = False) -> float | None:
     """Standard error of the log of a printed ratio; None where the source does not let one have it.
 
     From the interval at its level: (ln U - ln L)/(2 z). Else from an exact two-sided p value and the events, both
     printed: 1/sqrt(V) with V = d1 d0/(d1 + d0) by arm or d/4 in all, used only where it is within a quarter of
     |ln HR|/z(p), the standard error that the p value alone implies. Source: Parmar 1998; Tierney 2007,
-    doi:10.1186/1745-6215-8-16.
+    doi:10.1186/1745-6215-8-16. `from_p`: else from the exact p value alone, `error_of_p`.
 
     >>> round(log_standard_error(Comparison(study_id="s", arm_a="a", arm_b="b", outcome="PFS", measure="HR",
     ...                                     estimate=0.47, ci_low=0.30, ci_high=0.73)), 3)
@@ -58,11 +82,17 @@ def log_standard_error(comparison: Comparison) -> float | None:
     low, high = comparison.ci_low, comparison.ci_high
     if low is not None and high is not None and 0 < low < high:
         return interval_error(low, high, comparison.level)
+    if events_printed(comparison) is None:
+        return error_of_p(comparison) if from_p else None
+    return _error_of_events(comparison, comparison.estimate)  # None where they contradict p
+
+
+def _error_of_events(comparison: Comparison, ratio: float) -> float | None:
     p, events = exact_p(comparison), events_printed(comparison)
-    if p is None or events is None or min(events) == 0 or comparison.estimate == 1:
+    if p is None or events is None or min(events) == 0 or ratio == 1:
         return None
     v = variance_by_arm(*events) if len(events) == 2 else variance_by_allocation(events[0])
-    implied = abs(math.log(comparison.estimate)) / z_of_p(p)
+    implied = abs(math.log(ratio)) / z_of_p(p)
     se: float = v**-0.5
     return se if 0.75 <= se / implied <= 1.25 else None
 
