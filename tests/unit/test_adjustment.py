@@ -82,6 +82,7 @@ def test_a_copy_of_a_covariate_changes_nothing():
     ("covariates", "target", "words"),
     [
         ({}, {}, "no covariates"),
+        (COVARIATES, [60, 0.5], "name -> published number"),
         (COVARIATES, {"age": 60.0}, "'female' is not in both"),
         (COVARIATES, {"age": 60.0, "female": 0.5, "other": 1.0}, "'other' is not in both"),
         (COVARIATES, {"age": 120.0, "female": 0.5}, "target of age is 120"),
@@ -177,6 +178,7 @@ def test_the_bootstrap_is_repeatable_and_near_the_robust_error():
         ({"time": -TIME, "event": EVENT, "group": GROUP}, "0 or later"),
         ({"time": TIME, "event": EVENT + 1, "group": GROUP}, "1 event, 0 censored"),
         ({"group": GROUP}, "without outcomes"),
+        ({"time": TIME, "event": EVENT, "comparator": (TIME,)}, "is no pair"),
         ({"time": TIME, "event": EVENT, "group": GROUP, "bootstrap": 3}, "bootstrap is 3"),
         ({"time": TIME, "event": EVENT, "group": GROUP, "level": 95}, "level is 95"),
     ],
@@ -230,6 +232,7 @@ def test_without_modifiers_the_effect_is_the_same_everywhere():
         ({}, "give outcome, or time"),
         ({"outcome": OUTCOME, "time": TIME, "event": EVENT}, "give outcome, or time"),
         ({"outcome": OUTCOME}, "nothing to compare"),
+        ({"outcome": OUTCOME, "comparator": 5}, "is 5"),
         ({"outcome": OUTCOME + 1, "comparator": (4, 9)}, "1 event, 0 none"),
         ({"outcome": OUTCOME, "comparator": (9, 9)}, "9 events of 9"),
         ({"outcome": OUTCOME, "group": GROUP, "comparator": (4, 9)}, "unanchored comparisons"),

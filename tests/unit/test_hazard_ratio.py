@@ -1,5 +1,6 @@
 """hazard_ratio: every route, direction, rounding, bounds, disagreement, and numbers that cannot be."""
 
+import importlib
 import math
 import subprocess
 
@@ -346,6 +347,11 @@ def test_without_censoring_the_curve_route_agrees_with_the_events():
         ({"median": (3, 4)}, "no events nor intervals"),
         ({"median": (3, 4), "median_ci": ((4, 2), (3, 5))}, "lower limit first"),
         ({"follow_up": (20, 10)}, "follow_up"),
+        ({"follow_up": 20}, "follow_up is 20"),
+        ({"hr": 0.5, "se": 0.1, "digits": "two"}, "digits is 'two'"),
+        ({"hr": 0.5, "se": 0.1, "quotes": "p. 4"}, "quotes is 'p. 4'"),
+        ({"hr": 0.5, "se": 0.1, "arms": None}, "arms are None"),
+        ({"times": 12, "survival": 0.5}, "a pair"),
         ({"hr": 0.5, "se": 0.1, "arms": ("a", "a")}, "two labels"),
         ({"hr": 0.5, "se": 0.1, "favours": "nobody"}, "favours is 'nobody'"),
         ({"hr": 0.5, "se": 0.1, "reference": "nobody"}, "reference is 'nobody'"),
@@ -424,3 +430,24 @@ def test_the_elementary_relations_agree_with_each_other():
     events, at_risk = log_hazard.actuarial(100, 70, 0.9)
     assert events / at_risk == pytest.approx(0.1 / (1 - 0.05) * 0.95, abs=1e-12)
     assert log_hazard.actuarial(100, 99, 0.5) == (50, 100)
+
+
+hazard_routes = importlib.import_module("kmeta.methods.effects.hazard_ratio")
+
+
+class Stranger:
+    name = "stranger"
+
+    def load(self):
+        return lambda rep: "nothing to go by"
+
+
+def test_a_route_of_another_package_is_asked_last(monkeypatch):
+    monkeypatch.setattr(hazard_routes, "entry_points", lambda **_: [Stranger()])
+    monkeypatch.setattr("kmeta.core.registry.entry_points", lambda **_: [Stranger()])
+    hazard_routes._routes.cache_clear()
+    try:
+        assert km.hazard_ratio(hr=0.5, se=0.1).not_taken[-1] == ("stranger", "nothing to go by")
+    finally:
+        ROUTES.pop("stranger", None)
+        hazard_routes._routes.cache_clear()

@@ -45,6 +45,9 @@ def centred(
     """
     if not isinstance(covariates, Mapping) or not covariates:
         raise InputError("no covariates", where="covariates", hint="a mapping: name -> one value a patient")
+    for where, given_ in (("target", target), ("target_sd", target_sd or {})):
+        if not isinstance(given_, Mapping):
+            raise InputError(f"is {given_!r}", where=where, hint="a mapping: name -> published number")
     sd = dict(target_sd or {})
     for where, names in (("target", set(covariates) ^ set(target)), ("target_sd", set(sd) - set(covariates))):
         if names:

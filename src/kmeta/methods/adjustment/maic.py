@@ -237,8 +237,11 @@ class _Comparison:
             self.treated = place == names.index(self.first)
             self.other: SurvivalSample | None = None
         else:
-            time, event = comparator or ((), ())
-            self.other = survival_sample(time, event)
+            if comparator is None or isinstance(comparator, str) or len(comparator) != 2:
+                raise InputError(
+                    "is no pair", where="comparator", hint="(time, event) of the other study's patients"
+                )
+            self.other = survival_sample(*comparator)
             self.first, self.second = labels
             self.treated = np.ones(sample.n, dtype=bool)
         self.labels = labels

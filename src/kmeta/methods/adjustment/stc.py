@@ -217,7 +217,10 @@ def _unanchored(
         raise InputError(
             "one arm and nothing to compare it with", where="comparator", hint="(events, n) at that time"
         )
-    events, n = (float(value) for value in comparator)
+    try:
+        events, n = (float(value) for value in comparator)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"is {comparator!r}", where="comparator", hint="(events, n) at that time") from error
     if not 0 < events < n:
         raise InputError(
             f"comparator has {events:g} events of {n:g}", where="comparator", hint="above 0 and below n"

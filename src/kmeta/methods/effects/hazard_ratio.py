@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any, Literal
 
 from kmeta.core.errors import InputError
@@ -17,12 +19,13 @@ from kmeta.methods.effects.hazard_reported import (
     curve_of,
     events_of,
     intervals,
+    pair,
     positives,
     ratios,
 )
 from kmeta.methods.effects.hazard_result import HazardRatio, HazardRoute
 from kmeta.methods.effects.hazard_routes import ROUTES, Recipe
-from kmeta.methods.effects.printed import Number, Printed, over_rounding
+from kmeta.methods.effects.printed import Number, Printed, number, over_rounding
 
 Two = Sequence[Any]
 
@@ -84,6 +87,9 @@ def hazard_ratio(
     for name, fraction in (("level", level), ("result_level", result_level)):
         if isinstance(fraction, bool) or not (isinstance(fraction, (int, float)) and 0 < fraction < 1):
             raise InputError(f"{name} is {fraction!r}", where=name, hint="0.95 for a 95 % interval")
+    for name, names in (("digits", digits), ("quotes", quotes)):
+        if not (names is None or isinstance(names, Mapping) or (name == "digits" and isinstance(names, int))):
+            raise InputError(f"{name} is {names!r}", where=name, hint="a mapping from arguments")
     if sides not in (1, 2):
         raise InputError(f"sides is {sides!r}", where="sides", hint="2, or 1 for a one-sided p value")
     single = ratios(
@@ -138,12 +144,20 @@ def hazard_ratio(
 
 
 def _range(follow_up: tuple[float, float] | None) -> tuple[float, float] | None:
-    if follow_up is None:
+    both = pair(follow_up, "follow_up")
+    if both is None:
         return None
-    least, most = follow_up
-    if not 0 <= least < most < math.inf:
+    least, most = (number(value, "follow_up") for value in both)
+    if least is None or most is None or not 0 <= least.value < most.value:
         raise InputError(f"follow_up is {follow_up!r}", where="follow_up", hint="shortest, longest")
-    return float(least), float(most)
+    return least.value, most.value
+
+
+@cache
+def _routes() -> tuple[str, ...]:
+    """The routes in the order of trust; those of other packages come last."""
+    others = {point.name for point in entry_points(group=ROUTES.group)}
+    return (*ROUTES, *sorted(others - set(ROUTES)))
 
 
 def _directed(rep: Reported, favours: str | None) -> Reported:
@@ -179,8 +193,8 @@ def _directed(rep: Reported, favours: str | None) -> Reported:
 def _answer(rep: Reported, adjustment: str, quotes: Mapping[str, str], level: float) -> HazardRatio:
     taken: list[HazardRoute] = []
     lacking: list[tuple[str, str]] = []
-    for name, route in ROUTES.items():
-        recipe = route(rep)
+    for name in _routes():
+        recipe = ROUTES[name](rep)
         if isinstance(recipe, Recipe):
             taken.append(_worked_out(name, recipe, quotes))
         elif recipe:

@@ -53,7 +53,13 @@ class Reported:
 
 def arms_of(arms: Sequence[str], reference: str | None, favours: str | None) -> tuple[tuple[str, str], int]:
     """The two labels and the turn of a printed ratio; InputError where `reference` or `favours` is no arm."""
-    if isinstance(arms, str) or len(arms) != 2 or arms[0] == arms[1] or not all(map(str, arms)):
+    if (
+        isinstance(arms, str)
+        or not hasattr(arms, "__len__")
+        or len(arms) != 2
+        or arms[0] == arms[1]
+        or not all(map(str, arms))
+    ):
         raise InputError(f"arms are {arms!r}", where="arms", hint="two labels, the first against the second")
     for name, label in (("reference", reference), ("favours", favours)):
         if label is not None and label not in arms:

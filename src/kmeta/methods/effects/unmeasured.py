@@ -210,7 +210,7 @@ def tipping_point(
     _refuse(estimate, ci_low, ci_high, measure)
     _positive(threshold, "threshold")
     for pair in prevalences:
-        if len(pair) != 2 or not all(0 <= share <= 1 for share in pair):
+        if not hasattr(pair, "__len__") or len(pair) != 2 or not all(0 <= share <= 1 for share in pair):
             raise InputError(
                 f"{pair!r}", where="prevalences", hint="pairs of shares: (first arm, second arm)"
             )
