@@ -18,9 +18,8 @@ from kmeta.review.finding import Finding
 # log HR of the arms' own values against the printed one: combined standard errors, and factor, both needed.
 _SE_APART = 2.0
 _FACTOR = {"probability": 1.5, "median": 2.0}
-_CROSSED = (
-    0.05  # difference in survival, on both sides, that makes a crossing; at least its standard error too
-)
+_CROSSED = 0.05  # difference in survival, on both sides, that makes a crossing
+_NOISE = 1.5  # and in its standard errors
 _INNER = (0.03, 0.97)  # nearer to 0 and 1, a rounded survival says little of the hazard
 
 
@@ -96,7 +95,7 @@ def crossing_curves(evidence: Evidence) -> list[Finding]:
                 Finding(
                     check="crossing_curves",
                     where=f"{study}/{arm_a} v {arm_b}",
-                    message=f"{outcome}: {words}: the hazards are not proportional.",
+                    message=f"{outcome}: {words}: the hazards cannot be proportional.",
                     hint="One hazard ratio does not describe them; report restricted means beside it.",
                     severity="warning",
                     study_ids=(study,),
@@ -118,7 +117,7 @@ def _crossing(evidence: Evidence, row: Comparison) -> str:
         sizes = [getattr(evidence.arm.get(each.key), "n", None) for each in (ours, theirs)]
         noise = 2 * _CROSSED
         if all(sizes):
-            noise = math.sqrt(
+            noise = _NOISE * math.sqrt(
                 sum(v * (1 - v) / n for v, n in zip((ours.value, theirs.value), sizes, strict=True) if n)
             )
         if abs(difference) < max(_CROSSED, noise):

@@ -15,9 +15,11 @@ from kmeta.review.finding import Finding
 _OFF_CENTRE, _OFF_CENTRE_UNKNOWN = 0.04, 0.25
 # Routes use the same patients, so they agree far better than independent estimates would: combined se's, and ratio of
 # standard errors, from which a disagreement is told; the weak routes are allowed more.
-_FAR = {"weak": 1.5, "approximate": 0.75}
+_FAR = {"weak": 2.0, "approximate": 0.75}
 _FAR_PRINTED = 0.35
 _WIDER = {"weak": math.inf, "approximate": 1.5}
+# A few times of a curve hold less of the follow-up than the model of all patients.
+_CURVES = ("curve_n_risk", "curve_n")
 _WIDER_PRINTED = 1.25
 
 
@@ -87,7 +89,8 @@ def _disagreement(best: HazardRoute, route: HazardRoute, where: str) -> Iterator
     combined = math.hypot(best.se, route.se)
     apart = _gap((best.y_low, best.y_high), (route.y_low, route.y_high)) / combined
     wider = _gap(_logs(best), _logs(route))
-    far, wide = _FAR.get(route.trust, _FAR_PRINTED), _WIDER.get(route.trust, _WIDER_PRINTED)
+    trust = "weak" if route.name in _CURVES else route.trust
+    far, wide = _FAR.get(trust, _FAR_PRINTED), _WIDER.get(trust, _WIDER_PRINTED)
     if apart <= far and wider <= math.log(wide):
         return
     what = (

@@ -169,12 +169,13 @@ def _directed(rep: Reported, favours: str | None) -> Reported:
         says.append((f"HR {rep.hr.text}", rep.turn * (1 if rep.hr.value > 1 else -1)))
     if rep.o_minus_e and rep.o_minus_e.value:
         says.append((f"O - E {rep.o_minus_e.text}", 1 if rep.o_minus_e.value > 0 else -1))
-    # values of the arms are told against a direction only where they differ by a tenth and more
-    if rep.survival:
+    # values of the arms are told against a direction only where they, and a printed ratio, differ by a tenth and more
+    near = rep.hr is not None and 1 / 1.1 < rep.hr.value < 1.1
+    if rep.survival and not near:
         first, second = rep.survival[0][-1].value, rep.survival[1][-1].value
         if abs(first - second) >= 0.05:
             says.append((f"survival {first:g} and {second:g}", -1 if first > second else 1))
-    if rep.median:
+    if rep.median and not near:
         first, second = rep.median[0].value, rep.median[1].value
         if max(first, second) >= 1.1 * min(first, second):
             says.append((f"medians {first:g} and {second:g}", -1 if first > second else 1))
