@@ -415,6 +415,11 @@ def test_effect_sizes_takes_each_study_by_its_own_route():
     assert found.yi[2] > 0
     assert found.yi[3] == pytest.approx(math.log(0.5))
     assert found.vi[3] == pytest.approx(4 / 60)
+    at_a_time = km.effect_sizes("HR", s1i=[0.6], s2i=[0.5], n1i=[100], n2i=[90], r1i=[None], r2i=[None])
+    assert at_a_time.basis == ("survival_at_time",)
+    assert at_a_time.yi[0] == pytest.approx(math.log(math.log(0.6) / math.log(0.5)))
+    one_limit = km.effect_sizes("HR", estimate=[0.5, 0.5], ci_low=[None, 0.3], ci_high=[0.8, 0.9])
+    assert one_limit.basis == ("hr_limit", "ci")
     with pytest.raises(InputError, match="study 1: no route"):
         km.effect_sizes("HR", o_minus_e=[-5.0, None], v=[20.0, None])
     with pytest.raises(InputError, match="1 and 2"):

@@ -37,6 +37,8 @@ _PAIRS = {
     ("n1i", "n2i"): "n",
     ("m1i", "m2i"): "median",
     ("t1i", "t2i"): "person_time",
+    ("s1i", "s2i"): "survival",
+    ("r1i", "r2i"): "n_risk",
 }
 _OLD = ("estimate", "ci_low", "ci_high", "se", "p")
 
@@ -63,6 +65,10 @@ def hazard_ratios(
     m2i: ArrayLike | None = None,
     t1i: ArrayLike | None = None,
     t2i: ArrayLike | None = None,
+    s1i: ArrayLike | None = None,
+    s2i: ArrayLike | None = None,
+    r1i: ArrayLike | None = None,
+    r2i: ArrayLike | None = None,
     favours: ArrayLike | None = None,
 ) -> EffectSizes:
     """log HR of group 1 against 2 with its variance; per study the most trusted route (NaN: not reported).
@@ -70,7 +76,8 @@ def hazard_ratios(
     estimate : HR, above 0, shape (k,). ci_low, ci_high : limits of the interval at `level` (one, or one a study).
     se : standard error of log HR. p : two-sided p value. chi2, z : of a log-rank test with 1 df. o_minus_e, v : of
     group 1. events : of both groups together, or e1i and e2i by group. n1i, n2i : patients. m1i, m2i : medians.
-    t1i, t2i : person-time. favours : 1 or 2, the group that fares better, for tests that have no sign.
+    t1i, t2i : person-time. s1i, s2i : survival at one time, r1i, r2i : numbers at risk then.
+    favours : 1 or 2, the group that fares better, for tests that have no sign.
     `basis` names the route ("ci", "se", "p" for a printed ratio with them, else as in `hazard_ratio`).
     An estimate further than a quarter of se from the middle of its interval (on the log scale) is noted.
     Raises InputError when a study has no route, or its numbers cannot be.
@@ -86,7 +93,7 @@ def hazard_ratios(
     (('se', 'p_balanced'), [-0.734, -0.38])
     """
     given = {name: value for name, value in locals().items() if value is not None and name != "level"}
-    if estimate is not None and set(given) <= set(_OLD):
+    if estimate is not None and set(given) <= set(_OLD) and not _one_limit(given):
         return reported("HR", estimate=estimate, ci_low=ci_low, ci_high=ci_high, level=level, se=se, p=p)
     columns = {name: _column(value, name) for name, value in given.items()}
     if not columns:
@@ -96,6 +103,20 @@ def hazard_ratios(
     if len(levels) not in (1, k):
         raise InputError(f"{len(levels)} levels for {k} studies", where="level", hint="one, or one a study")
     return _each({name: values.tolist() for name, values in columns.items()}, np.resize(levels, k).tolist())
+
+
+def _one_limit(given: dict[str, Any]) -> bool:
+    """Whether a study has one limit and nothing else for its standard error."""
+    if "ci_low" not in given or "ci_high" not in given:
+        return False
+    low, high = (~np.isnan(_column(given[name], name)) for name in ("ci_low", "ci_high"))
+    if len(low) != len(high):
+        return False
+    alone = low ^ high
+    for name in ("se", "p"):
+        if name in given and len(others := _column(given[name], name)) == len(alone):
+            alone &= np.isnan(others)
+    return bool(alone.any())
 
 
 def _column(values: Any, name: str) -> Floats:
@@ -130,6 +151,10 @@ def _study(row: dict[str, float]) -> dict[str, Any]:
     for (first, second), argument in _PAIRS.items():
         if first in there and second in there:
             found[argument] = (there[first], there[second])
+    if "survival" in found:
+        found["times"] = 1.0  # one time, whichever: the route does not ask when
+    elif "n_risk" in found:
+        del found["n_risk"]
     if "favours" in there:
         found["favours"] = ("experimental", "control")[int(there["favours"]) - 1]
     return found
