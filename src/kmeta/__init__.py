@@ -41,7 +41,7 @@ _PUBLIC: dict[str, str] = {
     "selection_model": "kmeta.methods.meta",
     "subgroups": "kmeta.methods.meta",
     "robust_variance": "kmeta.methods.meta",
-    "survival_at": "kmeta.methods.meta",
+    "survival_at": "kmeta.methods.pooling",
     "tau_priors": "kmeta.methods.meta",
     "trim_fill": "kmeta.methods.meta",
 }

@@ -1,0 +1,545 @@
+"""The summary survival curve of several studies, without assuming the shape of a distribution."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kmeta.core.arrays import Floats, frozen
+from kmeta.core.errors import InputError
+from kmeta.core.numbers import decimal
+from kmeta.core.result import Result
+from kmeta.core.views import PlotViews
+from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
+from kmeta.methods.meta.inputs import level_of, within_precision
+from kmeta.methods.pooling.curve_inputs import GriddedCurves, StudyCurve, grid_of, on_grid, study_curves
+from kmeta.methods.pooling.curve_model import CurveModel, fit_curves
+from kmeta.methods.pooling.curve_summaries import (
+    band,
+    class_test,
+    crossing,
+    drawn,
+    restricted_mean,
+    simultaneous_crit,
+)
+
+THIN_STUDIES, THIN_SHARE = 3, 0.1
+LEAST_FOR_PREDICTION = 3
+MOST_DRAWS = 1_000_000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ClassTest(Result):
+    """Whether the curves of classes differ: Wald's statistic over `times` as F on `df` degrees of freedom."""
+
+    classes: tuple[str, ...]
+    times: tuple[float, ...]
+    statistic: float
+    df: tuple[float, float]
+    p_value: float
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row."""
+        shown = ", ".join(f"{t:g}" for t in self.times)
+        return [
+            {
+                "classes": ", ".join(self.classes),
+                "times": shown,
+                "f": self.statistic,
+                "df1": self.df[0],
+                "df2": self.df[1],
+                "p_value": self.p_value,
+            }
+        ]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class CurveHeterogeneity(Result):
+    """Heterogeneity at each time: of the conditional survival in the interval that ends there (q, i2, tau2 on the
+    arcsine scale), and the standard deviation of ln S(t) between studies, which gathers all intervals before.
+    """
+
+    time: Floats
+    studies: tuple[int, ...]
+    q: Floats
+    q_p: Floats
+    i2: Floats
+    tau2: Floats
+    tau_log_survival: Floats
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a time."""
+        names = ("time", "studies", "q", "q_p", "i2", "tau2", "tau_log_survival")
+        columns = [list(getattr(self, name)) for name in names]
+        return [dict(zip(names, map(_plain, row), strict=True)) for row in zip(*columns, strict=True)]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class CurveRefits(Result):
+    """The pooled curve without each study in turn; `change` is the largest |difference| of S from the whole."""
+
+    omitted: tuple[str, ...]
+    curves: tuple[PooledCurve, ...]
+    change: Floats
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a study left out."""
+        return [
+            {
+                "omitted": name,
+                "median": curve.median[0],
+                "median_low": curve.median[1],
+                "median_high": curve.median[2],
+                "rmst": curve.rmst[0],
+                "change": change,
+            }
+            for name, curve, change in zip(self.omitted, self.curves, self.change.tolist(), strict=True)
+        ]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class PooledCurve(Result):
+    """Summary survival curve of k studies: arrays over the p times of its grid.
+
+    `se` is that of ln S. ci: pointwise confidence band; pi: band for the curve of a new study (NaN with fewer than
+    three studies, and for a common curve). `studies` and `n_risk` (patients in the interval that ends at the time,
+    half of its censored left out) carry each time; `thin`: fewer than 3 studies, or than 10 % of the first patients.
+    `study_survival` (k, p): the studies' own curves, NaN after their end. `median` and `rmst` are (estimate, low,
+    high), NaN: not reached. `by_class`: the same for each class alone; their difference is an association.
+    """
+
+    time: Floats
+    survival: Floats
+    se: Floats
+    ci_low: Floats
+    ci_high: Floats
+    pi_low: Floats
+    pi_high: Floats
+    studies: tuple[int, ...]
+    n_risk: Floats
+    thin: tuple[bool, ...]
+    method: str
+    level: float
+    interval: str
+    correction: bool
+    labels: tuple[str, ...]
+    study_survival: Floats
+    study_n_risk: Floats
+    fitted: CurveModel
+    q: float
+    q_df: int
+    q_p: float
+    median: tuple[float, float, float]
+    rmst_to: float
+    rmst: tuple[float, float, float]
+    rmst_se: float
+    rmst_pi: tuple[float, float]
+    name: str = ""
+    by_class: tuple[PooledCurve, ...] = ()
+    class_test: ClassTest | None = None
+    warnings: tuple[str, ...] = ()
+
+    plot = PlotViews(curve="kmeta.plots.pooled_curve:pooled_curve_figure")
+
+    def __getitem__(self, name: str) -> PooledCurve:
+        """The curve of one class; InputError when there is none."""
+        for curve in self.by_class:
+            if curve.name == name:
+                return curve
+        known = ", ".join(curve.name for curve in self.by_class) or "no classes were given"
+        raise InputError(f"no class is named {name!r}", where="groups", hint=known)
+
+    @property
+    def k(self) -> int:
+        """Number of studies."""
+        return len(self.labels)
+
+    @property
+    def h2(self) -> float:
+        """Q over its expectation without heterogeneity: the reported points less the times."""
+        return self.q / self.q_df if self.q_df else math.nan
+
+    @property
+    def i2(self) -> float:
+        """Share of the variation that is between studies, from `h2`, a fraction."""
+        return max(0.0, 1 - 1 / self.h2) if self.h2 > 0 else 0.0
+
+    @property
+    def h2_published(self) -> float:
+        """Q over the points less the STUDIES, as R's metaSurvival and RISCA divide it (undefined for one time)."""
+        points = int(np.isfinite(self.study_survival).sum())
+        return self.q / (points - self.k) if points > self.k else math.nan
+
+    @property
+    def i2_published(self) -> float:
+        """I2 from `h2_published`, to compare with those packages."""
+        return max(0.0, 1 - 1 / self.h2_published) if self.h2_published > 0 else 0.0
+
+    def at(self, times: ArrayLike) -> list[dict[str, float]]:
+        """Survival and its bands at any times within the curve, on straight lines between those of the grid."""
+        wanted = np.atleast_1d(np.asarray(times, dtype=float))
+        if not ((wanted >= 0) & (wanted <= self.time[-1])).all():
+            raise InputError("outside the curve", where="times", hint=f"from 0 to {self.time[-1]:g}")
+        grid = np.concatenate([[0.0], self.time])
+        names = ("survival", "ci_low", "ci_high", "pi_low", "pi_high")
+        columns = [np.interp(wanted, grid, np.concatenate([[1.0], getattr(self, name)])) for name in names]
+        return [
+            {"time": float(t), **dict(zip(names, map(float, row), strict=True))}
+            for t, *row in zip(wanted, *columns, strict=True)
+        ]
+
+    def quantile(self, p: float) -> tuple[float, float, float]:
+        """The time by which a share `p` had the event, with the limits that invert the band; NaN: not reached."""
+        if not 0 < p < 1:
+            raise InputError(f"p is {p!r}", where="p", hint="a share between 0 and 1: 0.5 for the median")
+        value, low, high = (
+            crossing(self.time, curve, 1 - p) for curve in (self.survival, self.ci_low, self.ci_high)
+        )
+        return value, low, high
+
+    def rmst_at(self, to: float) -> tuple[float, float]:
+        """(restricted mean to `to`, its standard error)."""
+        value, se, _ = restricted_mean(self.fitted, self.time, float(to))
+        return value, se
+
+    def simultaneous_band(self, *, draws: int = 20_000, seed: int = 0) -> tuple[Floats, Floats]:
+        """A band that holds the whole curve with probability `level`: the quantile of max |Z| by simulation."""
+        crit = simultaneous_crit(self.fitted.log_covariance(), self.level, _draws(draws), seed)
+        return band(self.survival, self.se, crit, self.interval)
+
+    def monte_carlo(self, *, draws: int = 10_000, seed: int = 0) -> dict[str, tuple[float, float]]:
+        """Intervals of the median and of the restricted mean from curves drawn from the sampling distribution.
+
+        An end of the median is NaN where the drawn curves do not reach 0.5 that often.
+        """
+        curves = drawn(self.fitted, _draws(draws), seed)
+        medians = np.array([crossing(self.time, curve) for curve in curves])
+        medians = np.where(np.isnan(medians), math.inf, medians)
+        tails = [(1 - self.level) / 2, (1 + self.level) / 2]
+        ends = [float(np.quantile(medians, tail, method="higher")) for tail in tails]
+        t = np.concatenate([[0.0], self.time])
+        within = t <= self.rmst_to * (1 + 1e-12)
+        if not math.isclose(t[within][-1], self.rmst_to, rel_tol=1e-9):
+            raise InputError("the horizon lies between two times", where="rmst_to", hint="a time of the grid")
+        values = np.concatenate([np.ones((len(curves), 1)), curves], axis=1)[:, within]
+        areas = np.trapezoid(values, t[within], axis=1)
+        low, high = np.quantile(areas, tails).tolist()
+        return {
+            "median": (_finite(ends[0]), _finite(ends[1])),
+            "rmst": (low, high),
+        }
+
+    def heterogeneity(self) -> CurveHeterogeneity:
+        """Q, I2 and tau2 at each time; see `CurveHeterogeneity`."""
+        y, w = self.fitted.y, 1 / self.fitted.v
+        seen = np.isfinite(y)
+        w = np.where(seen, w, 0.0)
+        value = np.where(seen, y, 0.0)
+        mean = (w * value).sum(axis=0) / w.sum(axis=0)
+        q = (w * (value - mean) ** 2).sum(axis=0)
+        df = np.maximum(seen.sum(axis=0) - 1, 0)
+        spread = np.diag(self.fitted.log_covariance(prediction=True)) - np.diag(self.fitted.log_covariance())
+        with np.errstate(divide="ignore", invalid="ignore"):
+            i2 = np.where(q > df, 1 - df / q, 0.0)
+        return CurveHeterogeneity(
+            time=self.time,
+            studies=self.studies,
+            q=frozen(q),
+            q_p=frozen([chi2_tail(a, int(b)) for a, b in zip(q.tolist(), df.tolist(), strict=True)]),
+            i2=frozen(i2),
+            tau2=frozen(np.diag(self.fitted.between)),
+            tau_log_survival=frozen(np.sqrt(np.maximum(spread, 0.0))),
+        )
+
+    def leave_one_out(self) -> CurveRefits:
+        """The curve without each study in turn, on the times that are left."""
+        if self.k < 2:
+            raise InputError("one study", where="curves", hint="two or more")
+        curves = []
+        for i in range(self.k):
+            rest = [j for j in range(self.k) if j != i]
+            survival, n_risk = self.study_survival[rest], self.study_n_risk[rest]
+            used = np.isfinite(survival).any(axis=0)
+            part = GriddedCurves(
+                labels=tuple(self.labels[j] for j in rest),
+                time=frozen(self.time[used]),
+                survival=frozen(survival[:, used]),
+                n_risk=frozen(n_risk[:, used]),
+                dropped=(),
+            )
+            to = min(self.rmst_to, float(part.time[-1]))
+            curves.append(_fit(part, self._options() | {"rmst_to": to}))
+        change = [
+            float(np.max(np.abs(curve.survival - self.survival[: len(curve.survival)]))) for curve in curves
+        ]
+        return CurveRefits(omitted=self.labels, curves=tuple(curves), change=frozen(change))
+
+    def _options(self) -> dict[str, Any]:
+        names = ("method", "level", "interval", "correction", "rmst_to")
+        return {name: getattr(self, name) for name in names}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a time."""
+        names = ("time", "survival", "ci_low", "ci_high", "pi_low", "pi_high", "studies", "n_risk", "thin")
+        columns = [list(getattr(self, name)) for name in names]
+        return [dict(zip(names, map(_plain, row), strict=True)) for row in zip(*columns, strict=True)]
+
+    def summary(self) -> str:
+        """Median, restricted mean, heterogeneity, what carries the tail, and the table of the curve."""
+        from kmeta.methods.pooling.curve_text import summary
+
+        return summary(self)
+
+    def r_script(self) -> str:
+        """R code with the gridded data inline: metaSurvival's msurv call."""
+        from kmeta.methods.pooling.curve_text import r_script
+
+        return r_script(self)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else math.nan
+
+
+def _draws(draws: int) -> int:
+    if isinstance(draws, bool) or not isinstance(draws, int) or not 100 <= draws <= MOST_DRAWS:
+        raise InputError(f"draws is {draws!r}", where="draws", hint=f"from 100 to {MOST_DRAWS}")
+    return draws
+
+
+@within_precision
+def pooled_curve(
+    curves: Any,
+    *,
+    times: ArrayLike | None = None,
+    groups: Mapping[str, str] | Sequence[str] | None = None,
+    method: str = "random",
+    level: float = 0.95,
+    interval: str = "log-log",
+    correction: bool = True,
+    rmst_to: float | None = None,
+    n_risk_at: str | None = None,
+) -> PooledCurve:
+    """Pool the survival curves of several studies without assuming a distribution.
+
+    curves : `kaplan_meier` curves (a list, or a mapping of study to curve), or rows (study, time, survival, n_risk) as
+        tuples, dicts or a mapping of columns. survival is a fraction; one unit of time for all.
+    n_risk_at : what n_risk of a row counts: "interval" the patients in the interval that ends at the row's time, "time"
+        those at risk at the time itself (each study then needs a row at time 0). None: "time" for studies with a row at
+        time 0, else "interval".
+    times : the common grid. None takes the reported times where there are no more than 40, else 24 equal steps to
+        the last time that three studies reach. Kaplan-Meier curves are read as steps; between reported rows the
+        hazard is constant, so that studies need not report the same times. Each study counts to its own end.
+    groups : the class of each study: a mapping, or one label a study in order of appearance. Adds `by_class` and the
+        test of a difference, which is an association.
+    method : "random", multivariate DerSimonian-Laird over the intervals, or "common".
+    interval : scale of the bands, "log-log" or "log" (as in the source). The pointwise confidence band takes normal
+        quantiles, the prediction band those of t with one less than the studies at that time.
+    correction : 0.25 and 0.5 added as in the source; without it the variances are 1 / (4 n). One study is reported as
+        it is, without correction.
+    rmst_to : horizon of the restricted mean; None takes the last time of the grid.
+    Raises InputError, naming the row, for curves that cannot be.
+    Source: Combescure, Foucher & Jackson 2014, doi:10.1002/sim.6111.
+
+    >>> rows = [("A", 6, 0.9, 40), ("A", 12, 0.7, 35), ("B", 6, 0.8, 60), ("B", 12, 0.5, 48), ("C", 6, 0.85, 30)]
+    >>> found = pooled_curve(rows)
+    >>> found.survival.round(2).tolist(), found.studies, found.thin
+    ([0.85, 0.59], (3, 2), (False, True))
+    """
+    level = level_of(level)
+    if method not in ("random", "common"):
+        raise InputError(f"no method is named {method!r}", where="method", hint="random or common")
+    if interval not in ("log-log", "log"):
+        raise InputError(f"no interval is named {interval!r}", where="interval", hint="log-log or log")
+    if n_risk_at not in (None, "interval", "time"):
+        raise InputError(f"n_risk_at is {n_risk_at!r}", where="n_risk_at", hint="interval, time or None")
+    studies = study_curves(curves, n_risk_at)
+    grid = grid_of(studies, times)
+    options = {
+        "method": method,
+        "level": level,
+        "interval": interval,
+        "correction": correction,
+        "rmst_to": rmst_to,
+    }
+    whole = _fit(on_grid(studies, grid), options)
+    if groups is None:
+        return whole
+    return _with_classes(whole, studies, _classes(groups, studies), grid, options)
+
+
+def _fit(data: GriddedCurves, options: Mapping[str, Any], name: str = "") -> PooledCurve:
+    k, time = len(data.labels), data.time
+    random = options["method"] == "random" and k > 1
+    model = fit_curves(
+        data.survival, data.n_risk, correction=bool(options["correction"]) and k > 1, random=random
+    )
+    level, scale = options["level"], options["interval"]
+    survival, z = model.survival, quantile(options["level"], math.inf)
+    se = np.sqrt(model.log_variance())
+    low, high = band(survival, se, z, scale)
+    seen = np.isfinite(data.survival).sum(axis=0)
+    crit = np.array([quantile(level, float(m - 1)) if m >= LEAST_FOR_PREDICTION else math.nan for m in seen])
+    if not random:
+        crit = np.full(len(time), math.nan)
+    pi_low, pi_high = band(survival, np.sqrt(model.log_variance(prediction=True)), crit, scale)
+    pi_low = np.where(np.isnan(crit), math.nan, pi_low)
+    pi_high = np.where(np.isnan(crit), math.nan, pi_high)
+    to = float(time[-1]) if options["rmst_to"] is None else float(options["rmst_to"])
+    mean, mean_se, new_se = restricted_mean(model, time, to)
+    spread = quantile(level, float(k - 1)) * new_se if random and k >= LEAST_FOR_PREDICTION else math.nan
+    n_risk = np.nansum(data.n_risk, axis=0)
+    thin = (seen < THIN_STUDIES) | (n_risk < THIN_SHARE * n_risk[0])
+    q, q_df = _cochran(model)
+    return PooledCurve(
+        time=time,
+        survival=frozen(survival),
+        se=frozen(se),
+        ci_low=frozen(low),
+        ci_high=frozen(high),
+        pi_low=frozen(pi_low),
+        pi_high=frozen(pi_high),
+        studies=tuple(int(m) for m in seen),
+        n_risk=frozen(n_risk),
+        thin=tuple(bool(flag) for flag in thin),
+        method=options["method"],
+        level=level,
+        interval=scale,
+        correction=bool(options["correction"]),
+        labels=data.labels,
+        study_survival=data.survival,
+        study_n_risk=data.n_risk,
+        fitted=model,
+        q=q,
+        q_df=q_df,
+        q_p=chi2_tail(q, q_df),
+        median=(crossing(time, survival), crossing(time, low), crossing(time, high)),
+        rmst_to=to,
+        rmst=(mean, max(0.0, mean - z * mean_se), min(to, mean + z * mean_se)),
+        rmst_se=mean_se,
+        rmst_pi=(max(0.0, mean - spread), min(to, mean + spread))
+        if spread == spread
+        else (math.nan, math.nan),
+        name=name,
+        warnings=_warnings(data, k, options, thin, to),
+    )
+
+
+def _cochran(model: CurveModel) -> tuple[float, int]:
+    """Q over all times around the common curve, and its degrees of freedom: points less times."""
+    seen = np.isfinite(model.y)
+    w = np.where(seen, 1 / np.where(seen, model.v, 1.0), 0.0)
+    y = np.where(seen, model.y, 0.0)
+    mean = (w * y).sum(axis=0) / w.sum(axis=0)
+    return float((w * (y - mean) ** 2).sum()), int(seen.sum() - y.shape[1])
+
+
+def _warnings(
+    data: GriddedCurves, k: int, options: Mapping[str, Any], thin: np.ndarray[Any, Any], to: float
+) -> tuple[str, ...]:
+    said = []
+    if data.dropped:
+        said.append("followed less than to the first time, left out: " + ", ".join(data.dropped))
+    if k == 1:
+        said.append("one study: its own curve, nothing is pooled")
+    elif k < LEAST_FOR_PREDICTION and options["method"] == "random":
+        said.append("two studies: the heterogeneity is hardly known and no prediction band is given")
+    if thin.any() and not thin.all():
+        first = float(data.time[int(np.argmax(thin))])
+        said.append(f"from {first:g} on the curve is carried by fewer than 3 studies or 10 % of the patients")
+        if to > first:
+            said.append(f"the restricted mean to {to:g} rests on that part")
+    return tuple(said)
+
+
+def _classes(groups: Mapping[str, str] | Sequence[str], studies: Sequence[StudyCurve]) -> tuple[str, ...]:
+    labels = [curve.label for curve in studies]
+    if isinstance(groups, Mapping):
+        missing = [label for label in labels if label not in groups]
+        if missing:
+            raise InputError(
+                f"no class is given for {missing[0]!r}", where="groups", hint="one for each study"
+            )
+        return tuple(str(groups[label]) for label in labels)
+    if isinstance(groups, str) or len(groups) != len(labels):
+        raise InputError(
+            f"{len(groups)} classes for {len(labels)} studies",
+            where="groups",
+            hint="one label a study, in order of first appearance, or a mapping",
+        )
+    return tuple(str(group) for group in groups)
+
+
+def _with_classes(
+    whole: PooledCurve,
+    studies: Sequence[StudyCurve],
+    classes: tuple[str, ...],
+    grid: Floats,
+    options: Mapping[str, Any],
+) -> PooledCurve:
+    """The curve with those of its classes; without a horizon asked for, the means run to the shortest class."""
+    gridded = {
+        name: on_grid([c for c, own in zip(studies, classes, strict=True) if own == name], grid)
+        for name in dict.fromkeys(classes)
+    }
+    shortest = min(float(data.time[-1]) for data in gridded.values())
+    to = shortest if options["rmst_to"] is None else options["rmst_to"]
+    parts = tuple(_fit(data, {**options, "rmst_to": to}, name) for name, data in gridded.items())
+    return dataclasses.replace(whole, by_class=parts, class_test=_test(parts))
+
+
+def _test(parts: Sequence[PooledCurve]) -> ClassTest | None:
+    """The test of the classes with two studies or more, at times where each has two and a tenth of its patients."""
+    tested = [part for part in parts if part.k >= 2]
+    if len(tested) < 2:
+        return None
+    p = min(len(part.time) for part in tested)
+    usable = [
+        i
+        for i in range(p)
+        if all(
+            part.studies[i] >= 2
+            and part.n_risk[i] >= THIN_SHARE * part.n_risk[0]
+            and 0 < part.survival[i] < 1
+            and part.se[i] > 0
+            for part in tested
+        )
+    ]
+    if not usable:
+        return None
+    f, df, rest, p_value, picked = class_test(
+        [part.fitted for part in tested], sum(part.k for part in tested), usable
+    )
+    return ClassTest(
+        classes=tuple(part.name for part in tested),
+        times=tuple(float(tested[0].time[i]) for i in picked),
+        statistic=f,
+        df=(df, rest),
+        p_value=p_value,
+    )
+
+
+def rmst_difference(first: PooledCurve, second: PooledCurve) -> dict[str, float]:
+    """Difference of the restricted means of two classes to their common horizon, with a z interval."""
+    if first.rmst_to != second.rmst_to:
+        told = f"horizons are {decimal(first.rmst_to)} and {decimal(second.rmst_to)}"
+        raise InputError(told, where="rmst_to", hint="give rmst_to")
+    difference = first.rmst[0] - second.rmst[0]
+    se = math.hypot(first.rmst_se, second.rmst_se)
+    half = quantile(first.level, math.inf) * se
+    return {
+        "difference": difference,
+        "se": se,
+        "ci_low": difference - half,
+        "ci_high": difference + half,
+        "p_value": two_sided(difference / se, math.inf),
+    }
