@@ -13,6 +13,7 @@ from kmeta.plots.forest_survival import forest_survival
 from kmeta.plots.funnel import funnel
 from kmeta.plots.kaplan_meier import kaplan_meier_figure
 from kmeta.plots.median_figure import median_figure
+from kmeta.plots.pooled_curve import pooled_curve_figure
 from kmeta.plots.prisma import prisma_flow
 from kmeta.plots.registry import PLOTS
 from kmeta.plots.strategy_figure import strategy_figure
@@ -27,6 +28,7 @@ __all__ = [
     "funnel",
     "kaplan_meier_figure",
     "median_figure",
+    "pooled_curve_figure",
     "prisma_flow",
     "strategy_figure",
 ]

@@ -33,11 +33,12 @@ class ClassContrast(Result):
     """Association of `classes` with survival at `time`, against `reference`: arrays (g,), one value a class.
 
     `ratio` with its limits is a hazard-like ratio (cloglog) or the odds ratio (logit) of death: above 1 is worse
-    survival. `survival` and `reference_survival`: predicted at the mean of the case mix. `e_value`, `e_value_limit`: the
-    risk ratio an unmeasured confounder needs with class and death to explain the estimate, or to bring its interval
-    to 1. `tipping_ratio`: the bias, as a ratio, that brings the interval to 1 (1: it is there); `tipping_survival`: by
-    how much the class's survival would have to be wrong for it. `positivity`: arms of each class at each level of a
-    covariate. `fit`: the regression behind it, on the scale of survival (its coefficients are minus log ratios).
+    survival. `survival` and `reference_survival`: predicted at the mean of the case mix. `e_value`, `e_value_limit`:
+    the risk ratio an unmeasured confounder needs with class and death to explain the estimate, or to bring its
+    interval to 1. `tipping_ratio`: the bias, as a ratio, that brings the interval to 1 (1: it is there);
+    `tipping_survival`: by how much the class's survival would have to be wrong for it. `positivity`: arms of each
+    class at each level of a covariate. `fit`: the regression behind it, on the scale of survival (its coefficients are
+    minus log ratios).
     """
 
     time: float
@@ -162,7 +163,7 @@ def class_contrast(
     >>> s, n = [0.7, 0.75, 0.66, 0.4, 0.5, 0.45], [60, 80, 45, 50, 90, 70]
     >>> found = class_contrast(s, n, classes=["resection"] * 3 + ["systemic"] * 3, reference="resection", time=60)
     >>> found.ratio.round(2).tolist(), found.e_value.round(2).tolist()
-    ([2.2], [2.66])
+    ([2.28], [2.92])
     """
     scale = link_of(link)
     level = level_of(level)

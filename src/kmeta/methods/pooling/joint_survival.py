@@ -105,7 +105,8 @@ def joint_survival(
     (effective sizes `n`, or what was printed). Studies need not report every time.
     Within a study Cov(ln S(s), ln S(t)) = Var(ln S(s)) for s < t, Greenwood's; a later variance that is not above the
     earlier one (rounded intervals, no event between) is raised by that of half an event. Between studies any
-    covariance, by the method of moments. Pooled survival that would rise is held level, in the metric of its covariance.
+    covariance, by the method of moments. Pooled survival that would rise is held level, in the metric of its
+    covariance.
     Raises InputError for rows that cannot be: two rows of a study at one time, survival that rises in a study.
     Source: Arends, Hunink & Stijnen 2008, doi:10.1002/sim.3311; Jackson, White & Riley 2013,
     doi:10.1002/bimj.201200152.
@@ -114,7 +115,7 @@ def joint_survival(
     ...     [0.9, 0.7, 0.8, 0.5, 0.85], [50, 50, 80, 70, 40], time=[12, 60, 12, 60, 12], study=["A", "A", "B", "B", "C"]
     ... )
     >>> found.survival.round(2).tolist(), found.k
-    ([0.84, 0.6], (3, 2))
+    ([0.85, 0.6], (3, 2))
     """
     scale = link_of(link)
     level = level_of(level)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,7 +52,7 @@ def pool_multivariate(y: Floats, covariance: Floats, *, random: bool = True) -> 
     return Multivariate(beta=frozen(beta), vcov=frozen(vcov), between=frozen(between), q=q, q_df=df)
 
 
-def _inverse(covariance: Floats, seen: np.ndarray) -> Floats:  # type: ignore[type-arg]
+def _inverse(covariance: Floats, seen: Mask) -> Floats:
     """The inverse of the seen part, 0 elsewhere."""
     out = np.zeros_like(covariance)
     rows = np.flatnonzero(seen)
@@ -63,7 +66,7 @@ def _gls(value: Floats, weights: Floats) -> tuple[Floats, Floats]:
     return vcov @ np.einsum("kij,kj->i", weights, value), vcov
 
 
-def _moments(rest: Floats, weights: Floats, seen: np.ndarray, vcov: Floats) -> Floats:  # type: ignore[type-arg]
+def _moments(rest: Floats, weights: Floats, seen: Mask, vcov: Floats) -> Floats:
     """Solve E(sum W_i r_i r_i') = what was found, linear in the between-study covariance."""
     h = rest.shape[1]
     found = np.einsum("kij,kj,kl->il", weights, rest, rest)
@@ -86,7 +89,7 @@ def _moments(rest: Floats, weights: Floats, seen: np.ndarray, vcov: Floats) -> F
     return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T, dtype=np.float64)
 
 
-def _known(weights: Floats, seen: np.ndarray) -> Floats:  # type: ignore[type-arg]
+def _known(weights: Floats, seen: Mask) -> Floats:
     return np.array([_inverse(w, mask) for w, mask in zip(weights, seen, strict=True)])
 
 

@@ -165,7 +165,7 @@ def pooled_median(
     scale: str = "log",
     se: str = "scale",
     ci_level: float = 0.95,
-    tau2: str = "REML",
+    tau2: str | float = "REML",
     test: str = "hksj",
     level: float = 0.95,
     labels: Sequence[str] | None = None,
@@ -219,7 +219,7 @@ def pooled_median_contrast(
     scale: str = "ratio",
     se: str = "scale",
     ci_level: float = 0.95,
-    tau2: str = "REML",
+    tau2: str | float = "REML",
     test: str = "hksj",
     level: float = 0.95,
     labels: Sequence[str] | None = None,
@@ -244,11 +244,12 @@ def pooled_median_contrast(
         for i, (m, ci) in enumerate(((median1, ci1), (median2, ci2)))
     )
     if len(first.value) != len(second.value):
-        told = f"{len(first.value)} first medians, {len(second.value)} second"
-        raise InputError(told, where="median2", hint="one of each a study")
+        words = f"{len(first.value)} first medians, {len(second.value)} second"
+        raise InputError(words, where="median2", hint="one of each a study")
     names = labels_of(labels, len(first.value))
     open1, open2 = np.isnan(first.value), np.isnan(second.value)
-    parts, said = [], ()
+    parts: list[Floats] = []
+    said: tuple[str, ...] = ()
     for read in (first, second):
         spread, told = _filled(read.se, names, read.basis)
         parts.append(spread)

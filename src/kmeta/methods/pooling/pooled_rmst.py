@@ -117,7 +117,7 @@ def pooled_rmst(
     tau: float | Sequence[float] | None = None,
     covariance: ArrayLike | None = None,
     model: str = "univariate",
-    tau2: str = "REML",
+    tau2: str | float = "REML",
     test: str = "hksj",
     level: float = 0.95,
     labels: Sequence[str] | None = None,
@@ -209,7 +209,7 @@ def _given(values: Floats, se: ArrayLike | None, covariance: ArrayLike | None) -
         table = _table(se, "se")
         if table.shape != values.shape:
             raise InputError(f"has shape {table.shape}, estimate {values.shape}", where="se")
-        spread = np.einsum("kh,hj->khj", table**2, np.eye(h))
+        spread = table[:, :, None] ** 2 * np.eye(h)
     else:
         try:
             spread = np.array(covariance, dtype=np.float64)
@@ -245,7 +245,7 @@ def _univariate(
     fits = []
     for j in range(values.shape[1]):
         rows = np.flatnonzero(np.isfinite(values[:, j]))
-        labels = [names[i] for i in rows]
+        labels = [names[i] for i in rows.tolist()]
         fits.append(
             random_effects(values[rows, j], spread[rows, j, j], measure="MD", labels=labels, **options)
         )
