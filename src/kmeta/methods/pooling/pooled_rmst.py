@@ -131,7 +131,7 @@ def pooled_rmst(
     model : "univariate", each horizon on its own (`tau2`, `test` as in `random_effects`; one study is reported as it
         is), or "multivariate", all together by the matrix-based method of moments with z tests.
     Raises InputError for values that cannot be, and for a horizon that no study reaches.
-    Source: Wei et al. 2015, doi:10.1002/sim.6556; Weir, Tian & Trinquart 2021, doi:10.1093/biostatistics/kxz050
+    Source: Wei et al. 2015, doi:10.1002/sim.6556; Weir, Tian & Trinquart 2021, doi:10.1093/biostatistics/kxz018
     (several horizons).
 
     >>> found = pooled_rmst([1.2, 0.8, 2.0], [0.5, 0.4, 0.9], tau=24)
