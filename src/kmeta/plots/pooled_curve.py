@@ -14,7 +14,7 @@ from kmeta.core.numbers import count, interval, months, percent
 from kmeta.methods.pooling.pooled_curve import PooledCurve
 from kmeta.plots.drawing import PATCH, Box, Drawing, Point
 from kmeta.plots.figure import Figure, figure_of
-from kmeta.plots.kaplan_meier import spread
+from kmeta.plots.kaplan_meier import LONGEST_LEADER, SAMPLE, spread
 from kmeta.plots.registry import PLOTS
 from kmeta.plots.style import (
     AXIS,
@@ -24,7 +24,6 @@ from kmeta.plots.style import (
     MARGIN,
     NOTE,
     THIN,
-    arm_role,
     palette,
     points,
 )
@@ -38,7 +37,7 @@ CURVE, STUDY, EDGE = 1.6, 0.5, 0.6
 STUDY_PALE, BAND, WIDE = 0.55, 0.35, 0.1
 DOTTED, DASHED = (1.2, 1.2), (2.4, 1.4)
 LABEL_ROOM, LABEL_GAP, LABEL_PITCH, LINE_PITCH = 52.0, 7.0, 20.0, 8.6
-BLOCK, ROW, SAMPLE = 9.9, 9.5, 12.0
+BLOCK, ROW = 9.9, 9.5
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,8 @@ def pooled_curve_figure(
         parts = curve.by_class
         if not 1 <= len(parts) <= len(CLASS_ORDER):
             raise InputError(f"{len(parts)} classes", where="by_class", hint="1 to 7 can be told apart")
-        shown = [_Series(part, _role(part.name, i), part.name) for i, part in enumerate(parts)]
+        roles = _roles([part.name for part in parts])
+        shown = [_Series(part, role, part.name) for part, role in zip(parts, roles, strict=True)]
     plot = _Plot(shown, page - 2 * MARGIN, until, studies=not by_class)
     said = _said(shown, since)
     height = plot.draw(outcome, since, said, source)
@@ -97,8 +97,10 @@ def pooled_curve_figure(
     )
 
 
-def _role(name: str, i: int) -> str:
-    return name if name in CLASS_ORDER else arm_role(i)
+def _roles(names: Sequence[str]) -> list[str]:
+    """A treatment class takes its own colour, another name the first that is left."""
+    rest = iter([role for role in CLASS_ORDER if role not in names])
+    return [name if name in CLASS_ORDER else next(rest) for name in names]
 
 
 def _unit(since: str) -> str:
@@ -252,10 +254,16 @@ class _Plot(SurvivalAxes):
             name = wrap(plain(first, BODY, bold, role), self.label_room, 1)[0]  # type: ignore[arg-type]
             self.drawing.centred(x, y, name)
             colour = role if self.studies else "secondary"
-            self.drawing.centred(
-                x, y + LINE_PITCH, wrap(plain(second, BODY, colour=colour), self.label_room, 1)[0]
-            )
-            self.drawing.line([(min(end[0] + 1, self.right + 1), end[1]), (x - 1.8, y + 3.5)], role, 0.5)
+            # A leader from far away would cross the other curves: a sample of the line stands for it.
+            far = x - end[0] > LONGEST_LEADER
+            indent = SAMPLE + 3 if far else 0.0
+            words = wrap(plain(second, BODY, colour=colour), self.label_room - indent, 1)[0]
+            self.drawing.centred(x + indent, y + LINE_PITCH, words)
+            if far:
+                dash = DASHES.get(role, ()) if len(self.shown) > 1 else ()
+                self.drawing.line([(x, y + LINE_PITCH), (x + SAMPLE, y + LINE_PITCH)], role, CURVE, dash=dash)
+            else:
+                self.drawing.line([(min(end[0] + 1, self.right + 1), end[1]), (x - 1.8, y + 3.5)], role, 0.5)
 
     def _box(self, said: Sequence[tuple[Runs, str]]) -> Box:
         wide = max(width(runs) for runs, _ in said)

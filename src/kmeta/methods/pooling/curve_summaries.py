@@ -92,9 +92,9 @@ def class_test(
 ) -> tuple[float, float, float, float, tuple[int, ...]]:
     """Whether curves of independent classes differ: (F, df, df of the denominator, p, places of the times used).
 
-    Wald's statistic of the differences in ln(-ln S) at up to three of the `usable` places (one for six studies), referred
-    to Hotelling's distribution with `studies` less the classes as degrees of freedom (exact for two classes of normal
-    values, else an approximation). NaN where there are too few studies.
+    Wald's statistic of the differences in ln(-ln S) at up to three of the `usable` places (one for six studies),
+    referred to Hotelling's distribution with `studies` less the classes as degrees of freedom (exact for two classes of
+    normal values, else an approximation). NaN where there are too few studies.
     """
     from scipy.special import fdtrc
 

@@ -343,7 +343,7 @@ def pooled_curve(
         test of a difference, which is an association.
     method : "random", multivariate DerSimonian-Laird over the intervals, or "common".
     interval : scale of the bands, "log-log" or "log" (as in the source). The pointwise confidence band takes normal
-        quantiles, the prediction band those of t with one less than the studies at that time.
+        quantiles, the prediction band those of t with one less than the studies at that time, and never rises.
     correction : 0.25 and 0.5 added as in the source; without it the variances are 1 / (4 n). One study is reported as
         it is, without correction.
     rmst_to : horizon of the restricted mean; None takes the last time of the grid.
@@ -392,8 +392,7 @@ def _fit(data: GriddedCurves, options: Mapping[str, Any], name: str = "") -> Poo
     if not random:
         crit = np.full(len(time), math.nan)
     pi_low, pi_high = band(survival, np.sqrt(model.log_variance(prediction=True)), crit, scale)
-    pi_low = np.where(np.isnan(crit), math.nan, pi_low)
-    pi_high = np.where(np.isnan(crit), math.nan, pi_high)
+    pi_low, pi_high = _falling(pi_low, pi_high, np.isfinite(crit))
     to = float(time[-1]) if options["rmst_to"] is None else float(options["rmst_to"])
     mean, mean_se, new_se = restricted_mean(model, time, to)
     spread = quantile(level, float(k - 1)) * new_se if random and k >= LEAST_FOR_PREDICTION else math.nan
@@ -432,6 +431,14 @@ def _fit(data: GriddedCurves, options: Mapping[str, Any], name: str = "") -> Poo
         name=name,
         warnings=_warnings(data, k, options, thin, to),
     )
+
+
+def _falling(low: Floats, high: Floats, known: np.ndarray[Any, Any]) -> tuple[Floats, Floats]:
+    """Prediction limits widened where fewer studies would make them rise: no survival curve does. NaN if not known."""
+    wide_low, wide_high = np.full(len(low), math.nan), np.full(len(high), math.nan)
+    wide_low[known] = np.minimum.accumulate(low[known])
+    wide_high[known] = np.maximum.accumulate(high[known][::-1])[::-1]
+    return wide_low, wide_high
 
 
 def _cochran(model: CurveModel) -> tuple[float, int]:
