@@ -89,6 +89,7 @@ def test_positivity_names_levels_without_a_class():
 def test_several_arms_of_a_study_are_nested_in_it():
     found = contrast(groups=["a", "b", "c", "d", "a", "e", "f", "e"])
     assert found.fit.model == "multilevel"
+    assert found.test_p == pytest.approx(found.p_value[0])  # one class: the same question
     assert "rma.mv" in found.r_script()
     assert contrast().fit.model == "random"
     assert "rma(yi" in contrast().r_script()

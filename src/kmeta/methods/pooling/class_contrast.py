@@ -190,7 +190,8 @@ def class_contrast(
     assert fit.beta is not None  # noqa: S101
     assert fit.vcov is not None  # noqa: S101
     places = [fit.terms.index(f"class[{name}]") for name in others]
-    _, _, test_p = omnibus(fit.beta, fit.vcov, places, fit.df)
+    dfs = _dfs(fit)
+    _, _, test_p = omnibus(fit.beta, fit.vcov, places, min(dfs[j] for j in places))
     return ClassContrast(
         time=float(numbers([time], "time")[0]),
         link=link,
@@ -272,7 +273,7 @@ def _ratios(
     """Ratios of death and predicted survival of each class, at the mean of the covariates."""
     assert fit.beta is not None  # noqa: S101
     assert fit.vcov is not None  # noqa: S101
-    dfs = getattr(fit, "dfs", (fit.df,) * len(fit.terms))
+    dfs = _dfs(fit)
     base = float(fit.beta[fit.terms.index(INTERCEPT)])
     out: dict[str, list[float]] = {name: [] for name in _RATIO_FIELDS}
     for name in others:
@@ -290,6 +291,12 @@ def _ratios(
         out["tipping_survival"].append(float(back(np.array(base + b - nearest))) - own)
     found: dict[str, Any] = {name: frozen(values) for name, values in out.items()}
     return {**found, "reference_survival": float(back(np.array(base)))}
+
+
+def _dfs(fit: MetaFit) -> tuple[float, ...]:
+    """Degrees of freedom of each coefficient."""
+    found: tuple[float, ...] = getattr(fit, "dfs", (fit.df,) * len(fit.terms))
+    return found
 
 
 _RATIO_FIELDS = (

@@ -16,8 +16,7 @@ from kmeta.core.numbers import p_phrase
 from kmeta.core.result import Result
 from kmeta.methods.meta.distributions import chi2_tail, quantile
 from kmeta.methods.meta.inputs import labels_of, level_of, numbers, within_precision
-from kmeta.methods.meta.r_script import vector
-from kmeta.methods.pooling.multivariate import Multivariate, falling, pool_multivariate
+from kmeta.methods.pooling.multivariate import Multivariate, falling, mvmeta_lines, pool_multivariate
 from kmeta.methods.pooling.survival_scales import corrected, link_of, log_variance, read_arms
 
 
@@ -67,18 +66,7 @@ class JointSurvival(Result):
 
     def r_script(self) -> str:
         """R code with the studies' values inline: mvmeta by the method of moments."""
-        h = len(self.time)
-        lines = ["library(mvmeta)"]
-
-        def cells(column: Floats) -> str:
-            return vector("NA" if math.isnan(v) else repr(v) for v in column.tolist())
-
-        lines += [f"y{j + 1} <- {cells(self.values[:, j])}  # at {self.time[j]:g}" for j in range(h)]
-        pairs = [(a, b) for a in range(h) for b in range(a, h)]
-        lines += [f"s{a + 1}{b + 1} <- {cells(self.covariance[:, a, b])}" for a, b in pairs]
-        ys = ", ".join(f"y{j + 1}" for j in range(h))
-        ss = ", ".join(f"s{a + 1}{b + 1}" for a, b in pairs)
-        lines.append(f'summary(mvmeta(cbind({ys}), cbind({ss}), method = "mm"))')
+        lines = mvmeta_lines(self.values, self.covariance, [f"at {t:g}" for t in self.time.tolist()])
         lines.append(f"# kmeta, before survival is kept from rising: {self.joint.beta.tolist()!r}")
         return "\n".join(lines) + "\n"
 

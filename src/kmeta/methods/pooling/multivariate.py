@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
+from kmeta.methods.meta.r_script import vector
 
 Mask = NDArray[np.bool_]
 
@@ -110,3 +112,20 @@ def falling(beta: Floats, vcov: Floats) -> tuple[Floats, tuple[tuple[int, ...], 
             return x @ fitted, tuple(tuple(block) for block in blocks if len(block) > 1)
         j = int(np.argmax(rising))
         blocks[j : j + 2] = [blocks[j] + blocks[j + 1]]
+
+
+def cells(column: Floats) -> str:
+    """A column as an R vector, NA where there is none."""
+    return vector("NA" if np.isnan(value) else repr(value) for value in column.tolist())
+
+
+def mvmeta_lines(y: Floats, covariance: Floats, told: Sequence[str]) -> list[str]:
+    """R code: the values (each column told what it is), their covariances, and mvmeta's method of moments."""
+    h = y.shape[1]
+    pairs = [(a, b) for a in range(h) for b in range(a, h)]
+    lines = ["library(mvmeta)"]
+    lines += [f"y{j + 1} <- {cells(y[:, j])}  # {told[j]}" for j in range(h)]
+    lines += [f"s{a + 1}{b + 1} <- {cells(covariance[:, a, b])}" for a, b in pairs]
+    ys = ", ".join(f"y{j + 1}" for j in range(h))
+    ss = ", ".join(f"s{a + 1}{b + 1}" for a, b in pairs)
+    return [*lines, f'summary(mvmeta(cbind({ys}), cbind({ss}), method = "mm"))']

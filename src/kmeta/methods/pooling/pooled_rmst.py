@@ -17,9 +17,8 @@ from kmeta.core.result import Result
 from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import labels_of, level_of, within_precision
-from kmeta.methods.meta.r_script import vector
 from kmeta.methods.meta.random_effects import random_effects
-from kmeta.methods.pooling.multivariate import Multivariate, pool_multivariate
+from kmeta.methods.pooling.multivariate import Multivariate, cells, mvmeta_lines, pool_multivariate
 from kmeta.methods.pooling.rmst_inputs import StudyMeans
 
 MODELS = ("univariate", "multivariate")
@@ -81,32 +80,18 @@ class PooledRmst(Result):
 
     def r_script(self) -> str:
         """R code with the studies' values inline: metafor's rma for each horizon, or mvmeta for all."""
-        lines = []
-        for j, t in enumerate(self.tau):
-            lines.append(f"y{j + 1} <- {vector(map(_cell, self.values[:, j].tolist()))}  # to {t:g}")
-        if self.joint is None:
-            lines.insert(0, "library(metafor)")
-            for j, fit in enumerate(self.fits):
-                v = vector(_cell(v) for v in self.covariance[:, j, j].tolist())
-                test = {"hksj": "adhoc"}.get(fit.test, fit.test)
-                method = f'method = "{fit.method}", test = "{test}", level = {100 * self.level:g}'
-                lines += [f"v{j + 1} <- {v}", f"rma(y{j + 1}, v{j + 1}, {method})"]
+        if self.joint is not None:
+            lines = mvmeta_lines(self.values, self.covariance, [f"to {t:g}" for t in self.tau])
         else:
-            lines.insert(0, "library(mvmeta)")
-            h = len(self.tau)
-            pairs = [(a, b) for a in range(h) for b in range(a, h)]
-            for a, b in pairs:
-                cells = vector(_cell(v) for v in self.covariance[:, a, b].tolist())
-                lines.append(f"s{a + 1}{b + 1} <- {cells}")
-            ys = ", ".join(f"y{j + 1}" for j in range(h))
-            ss = ", ".join(f"s{a + 1}{b + 1}" for a, b in pairs)
-            lines.append(f'summary(mvmeta(cbind({ys}), cbind({ss}), method = "mm"))')
+            lines = ["library(metafor)"]
+            for j, fit in enumerate(self.fits):
+                test = {"hksj": "adhoc"}.get(fit.test, fit.test)
+                options = f'method = "{fit.method}", test = "{test}", level = {100 * self.level:g}'
+                lines.append(f"y{j + 1} <- {cells(self.values[:, j])}  # to {self.tau[j]:g}")
+                lines.append(f"v{j + 1} <- {cells(self.covariance[:, j, j])}")
+                lines.append(f"rma(y{j + 1}, v{j + 1}, {options})")
         lines.append(f"# kmeta: {self.estimate.tolist()!r}, se {self.se.tolist()!r}")
         return "\n".join(lines) + "\n"
-
-
-def _cell(value: float) -> str:
-    return "NA" if math.isnan(value) else repr(value)
 
 
 @within_precision
