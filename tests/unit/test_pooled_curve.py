@@ -220,6 +220,36 @@ def test_what_is_printed_and_the_script():
     assert len(found.heterogeneity().rows()) == len(found.rows()) == 4
 
 
+study_rows = st.lists(
+    st.tuples(
+        st.sampled_from([1, 2, 3, 6, 12, 24]),
+        st.sampled_from([0, 0.2, 0.5, 0.9, 1]),
+        st.sampled_from([1, 7, 300]),
+    ),
+    min_size=1,
+    max_size=5,
+    unique_by=lambda row: row[0],
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(study_rows, min_size=1, max_size=5), st.booleans(), st.sampled_from(["random", "common"]))
+def test_any_falling_curves_give_a_curve_within_0_and_1(studies, correction, method):
+    """All dead, nobody dead, one patient, one time: a curve with bands, or words, never a fault of arithmetic."""
+    rows = []
+    for i, study in enumerate(studies):
+        columns = [sorted(column, reverse=j > 0) for j, column in enumerate(zip(*study, strict=True))]
+        rows += [(f"S{i}", *row) for row in zip(*columns, strict=True)]
+    found = km.pooled_curve(rows, correction=correction, method=method)
+    for values in (found.survival, found.ci_low, found.ci_high, found.pi_low, found.pi_high):
+        known = values[np.isfinite(values)]
+        assert ((known >= 0) & (known <= 1)).all()
+    assert (np.diff(found.survival) <= 1e-12).all()
+    assert 0 <= found.rmst[0] <= found.rmst_to
+    assert found.heterogeneity().rows()
+    assert found.summary()
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [

@@ -73,15 +73,25 @@ def _log_likelihood(mu: float, y: Floats, total: Floats, side: Floats) -> float:
 
 def _score(mu: float, y: Floats, total: Floats, side: Floats) -> tuple[float, float]:
     """First and (negative) second derivative by mu; the log-likelihood is concave in it."""
-    from scipy.special import log_ndtr
-
     root = np.sqrt(total)
     z = (y - mu) / root
     u = np.where(side == 0, 0.0, -side * z)
-    mills = np.exp(-0.5 * u**2 - 0.5 * math.log(2 * math.pi) - log_ndtr(u))
+    mills, excess = _mills(u)
     first = np.where(side == 0, z / root, side * mills / root)
-    second = np.where(side == 0, 1 / total, mills * (mills + u) / total)
+    second = np.where(side == 0, 1 / total, mills * excess / total)
     return float(first.sum()), float(second.sum())
+
+
+def _mills(u: Floats) -> tuple[Floats, Floats]:
+    """phi(u) / Phi(u), and how much it is above -u; by their expansion far below 0, where both parts vanish."""
+    from scipy.special import log_ndtr
+
+    far = u < -50.0
+    near = np.where(far, 0.0, u)
+    mills = np.exp(-0.5 * near**2 - 0.5 * math.log(2 * math.pi) - log_ndtr(near))
+    size = np.where(far, -u, 1.0)
+    excess = np.where(far, 1 / size - 2 / size**3, mills + u)
+    return np.where(far, size + excess, mills), excess
 
 
 def _best_mu(y: Floats, total: Floats, side: Floats, start: float) -> float:

@@ -30,7 +30,7 @@ def crossing(time: Floats, curve: Floats, level: float = 0.5) -> float:
 
 def band(survival: Floats, se: Floats, crit: Floats | float, scale: str) -> tuple[Floats, Floats]:
     """Limits of a curve from the se of ln S, within 0 and 1; the lower one is 0 where the curve is."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         low, high = INTERVALS[scale](survival, se, crit)  # type: ignore[arg-type]
     return np.where(survival == 0, 0.0, np.maximum(low, 0.0)), np.minimum(high, 1.0)
 

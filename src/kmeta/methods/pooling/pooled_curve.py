@@ -60,21 +60,22 @@ class ClassTest(Result):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class CurveHeterogeneity(Result):
-    """Heterogeneity at each time: of the conditional survival in the interval that ends there (q, i2, tau2 on the
-    arcsine scale), and the standard deviation of ln S(t) between studies, which gathers all intervals before.
+    """Heterogeneity at each time: of the conditional survival in the interval that ends there (q, h2, i2, tau2 on
+    the arcsine scale), and the standard deviation of ln S(t) between studies, which gathers all intervals before.
     """
 
     time: Floats
     studies: tuple[int, ...]
     q: Floats
     q_p: Floats
+    h2: Floats
     i2: Floats
     tau2: Floats
     tau_log_survival: Floats
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a time."""
-        names = ("time", "studies", "q", "q_p", "i2", "tau2", "tau_log_survival")
+        names = ("time", "studies", "q", "q_p", "h2", "i2", "tau2", "tau_log_survival")
         columns = [list(getattr(self, name)) for name in names]
         return [dict(zip(names, map(_plain, row), strict=True)) for row in zip(*columns, strict=True)]
 
@@ -245,12 +246,13 @@ class PooledCurve(Result):
         df = np.maximum(seen.sum(axis=0) - 1, 0)
         spread = np.diag(self.fitted.log_covariance(prediction=True)) - np.diag(self.fitted.log_covariance())
         with np.errstate(divide="ignore", invalid="ignore"):
-            i2 = np.where(q > df, 1 - df / q, 0.0)
+            h2, i2 = np.where(df > 0, q / df, np.nan), np.where(q > df, 1 - df / q, 0.0)
         return CurveHeterogeneity(
             time=self.time,
             studies=self.studies,
             q=frozen(q),
             q_p=frozen([chi2_tail(a, int(b)) for a, b in zip(q.tolist(), df.tolist(), strict=True)]),
+            h2=frozen(h2),
             i2=frozen(i2),
             tau2=frozen(np.diag(self.fitted.between)),
             tau_log_survival=frozen(np.sqrt(np.maximum(spread, 0.0))),
