@@ -44,7 +44,12 @@ def curves(case: Case, file: Case) -> list[Row]:
     rows: list[Row] = []
     for name, method in MODELS.items():
         found = pooled_curve(
-            columns, method=method, interval="log", level=ROUNDED_LEVEL, correction=case["correction"]
+            columns,
+            method=method,
+            test="z",
+            interval="log",
+            level=ROUNDED_LEVEL,
+            correction=case["correction"],
         )
         for ours, theirs in (
             ("time", "time"),
@@ -155,7 +160,7 @@ def rmst(case: Case, file: Case) -> list[Row]:
             covariance[:, a, b] = covariance[:, b, a] = np.where(
                 np.isnan(covariance[:, a, b]), np.nan, covariance[:, a, a]
             )
-    several = pooled_rmst(trials, covariance=covariance, model="multivariate")
+    several = pooled_rmst(trials, covariance=covariance, model="multivariate", test="z")
     for name, found in (("uni", one), ("mvma", several)):
         ours = found.rows()
         for j, wanted in enumerate(want[name]):

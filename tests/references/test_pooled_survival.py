@@ -44,7 +44,7 @@ def test_the_curve_with_limits_median_and_mean(method, name):
         "survival": given["surv"],
         "n_risk": given["n_risk"],
     }
-    found = km.pooled_curve(columns, method=method, interval="log", level=2 * float(ndtr(1.96)) - 1)
+    found = km.pooled_curve(columns, method=method, test="z", interval="log", level=2 * float(ndtr(1.96)) - 1)
     for ours, theirs in (("time", "time"), ("survival", "surv"), ("ci_low", "lower"), ("ci_high", "upper")):
         np.testing.assert_allclose(getattr(found, ours), want[name][theirs], rtol=0, atol=case["tolerance"])
     assert found.median[0] == pytest.approx(want[f"median_{name}"], abs=case["tolerance"])

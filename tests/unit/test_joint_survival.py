@@ -25,9 +25,12 @@ def test_one_time_is_the_usual_model_by_moments():
     s, n = [0.9, 0.8, 0.85, 0.7], [50, 80, 40, 60]
     found = km.joint_survival(s, n, time=[12] * 4, study=list("ABCD"))
     yi, vi = km.effect_sizes("PLO", probability=s, n_effective=n)
-    fit = km.random_effects(yi, vi, measure="PLO", tau2="DL", test="z")
-    assert found.survival[0] == pytest.approx(fit.effect)
-    assert (found.ci_low[0], found.ci_high[0]) == pytest.approx(fit.effect_ci)
+    assert found.k == (4,)
+    for test in ("t", "z"):
+        fit = km.random_effects(yi, vi, measure="PLO", tau2="DL", test=test)
+        found = km.joint_survival(s, n, time=[12] * 4, study=list("ABCD"), test=test)
+        assert found.survival[0] == pytest.approx(fit.effect)
+        assert (found.ci_low[0], found.ci_high[0]) == pytest.approx(fit.effect_ci)
 
 
 def test_one_study_keeps_its_own_values_and_precision():
@@ -111,6 +114,7 @@ def test_what_is_printed_and_the_script():
         ({"survival": [90] * 10}, "90"),
         ({"n": None}, "nothing tells the precision"),
         ({"link": "log"}, "no link"),
+        ({"test": "hksj"}, "no test"),
         ({"study": ["A"]}, "1 labels for 10"),
     ],
 )

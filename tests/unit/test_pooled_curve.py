@@ -50,7 +50,7 @@ def test_one_study_is_its_own_curve_with_its_own_precision():
 def test_identical_studies_agree_and_say_more_together():
     alone = km.pooled_curve(A)
     three = [(f"{name}{i}", *rest) for i in range(3) for name, *rest in A]
-    found = km.pooled_curve(three, correction=False)
+    found = km.pooled_curve(three, correction=False, test="z")
     np.testing.assert_allclose(found.survival, alone.survival, rtol=1e-12)
     assert (found.ci_high - found.ci_low < alone.ci_high - alone.ci_low).all()
     np.testing.assert_allclose(found.heterogeneity().tau2, 0, atol=1e-15)
@@ -139,6 +139,15 @@ def test_the_standard_error_of_the_mean_is_that_of_drawn_curves():
     assert (high - low) / (2 * 1.959964) == pytest.approx(found.rmst_se, rel=0.05)
     again = found.monte_carlo(draws=40_000, seed=2)["rmst"]
     assert again == (low, high)
+
+
+def test_few_studies_have_wider_limits_than_normal_ones():
+    t, z = km.pooled_curve(THREE), km.pooled_curve(THREE, test="z")
+    assert (t.df, z.df, km.pooled_curve(THREE, method="common").df) == (2, math.inf, math.inf)
+    np.testing.assert_allclose(t.se, z.se)
+    assert (t.ci_high > z.ci_high).all()
+    assert t.rmst[0] - t.rmst[1] == pytest.approx(4.302653 / 1.959964 * (z.rmst[0] - z.rmst[1]), rel=1e-5)
+    assert (t.simultaneous_band()[1] > z.simultaneous_band()[1]).all()
 
 
 def test_studies_that_report_other_times_are_read_between_them():
@@ -281,6 +290,7 @@ def test_curves_that_cannot_be_are_refused(rows, words):
     [
         ({"method": "fixed"}, "no method"),
         ({"interval": "plain"}, "no interval"),
+        ({"test": "knha"}, "no test"),
         ({"level": 95}, "level is 95"),
         ({"times": [12, 6]}, r"times\[1\]"),
         ({"times": [0, 6]}, r"times\[0\]"),

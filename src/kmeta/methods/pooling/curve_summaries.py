@@ -66,8 +66,8 @@ def restricted_mean(model: CurveModel, time: Floats, to: float) -> tuple[float, 
     return constant + float(weights @ survival), math.sqrt(own), math.sqrt(new)
 
 
-def simultaneous_crit(covariance: Floats, level: float, draws: int, seed: int) -> float:
-    """The quantile of max |Z| over the times, Z normal with the correlation of ln S, by simulation."""
+def simultaneous_crit(covariance: Floats, level: float, df: float, draws: int, seed: int) -> float:
+    """The quantile of max |Z| over the times, Z normal (t with df) with the correlation of ln S, by simulation."""
     known = np.flatnonzero(np.diag(covariance) > 0)
     if not known.size:
         return math.nan
@@ -75,8 +75,11 @@ def simultaneous_crit(covariance: Floats, level: float, draws: int, seed: int) -
     sd = np.sqrt(np.diag(part))
     values, vectors = np.linalg.eigh(part / np.outer(sd, sd))
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    z = np.random.default_rng(seed).standard_normal((draws, len(known))) @ root.T
-    return float(np.quantile(np.abs(z).max(axis=1), level))
+    random = np.random.default_rng(seed)
+    largest = np.abs(random.standard_normal((draws, len(known))) @ root.T).max(axis=1)
+    if math.isfinite(df):
+        largest /= np.sqrt(random.chisquare(df, draws) / df)
+    return float(np.quantile(largest, level))
 
 
 def drawn(model: CurveModel, draws: int, seed: int) -> Floats:

@@ -16,7 +16,13 @@ from kmeta.core.numbers import p_phrase
 from kmeta.core.result import Result
 from kmeta.methods.meta.distributions import chi2_tail, quantile
 from kmeta.methods.meta.inputs import labels_of, level_of, numbers, within_precision
-from kmeta.methods.pooling.multivariate import Multivariate, falling, mvmeta_lines, pool_multivariate
+from kmeta.methods.pooling.multivariate import (
+    Multivariate,
+    critical,
+    falling,
+    mvmeta_lines,
+    pool_multivariate,
+)
 from kmeta.methods.pooling.survival_scales import corrected, link_of, log_variance, read_arms
 
 
@@ -85,6 +91,7 @@ def joint_survival(
     ci_scale: str = "log-log",
     ci_level: float = 0.95,
     link: str = "logit",
+    test: str = "t",
     level: float = 0.95,
 ) -> JointSurvival:
     """Pool survival at several times together by multivariate random effects.
@@ -94,7 +101,8 @@ def joint_survival(
     Within a study Cov(ln S(s), ln S(t)) = Var(ln S(s)) for s < t, Greenwood's; a later variance that is not above the
     earlier one (rounded intervals, no event between) is raised by that of half an event. Between studies any
     covariance, by the method of moments. Pooled survival that would rise is held level, in the metric of its
-    covariance.
+    covariance. test : "t", limits with one less than the studies at that time as degrees of freedom, or "z", which
+    holds the truth too seldom with few studies (77-87 % with five, in a simulation).
     Raises InputError for rows that cannot be: two rows of a study at one time, survival that rises in a study.
     Source: Arends, Hunink & Stijnen 2008, doi:10.1002/sim.3311; Jackson, White & Riley 2013,
     doi:10.1002/bimj.201200152.
@@ -107,6 +115,8 @@ def joint_survival(
     """
     scale = link_of(link)
     level = level_of(level)
+    if test not in ("t", "z"):
+        raise InputError(f"no test is named {test!r}", where="test", hint="t or z")
     arms = read_arms(
         survival,
         n,
@@ -154,7 +164,7 @@ def joint_survival(
         values=frozen(values),
         covariance=frozen(covariance),
         warnings=_warnings(studies, raised, changed, blocks, times),
-        **_bands(beta, joint, np.isfinite(values).sum(axis=0), scale.back, level),
+        **_bands(beta, joint, np.isfinite(values).sum(axis=0), scale.back, level, test),
     )
 
 
@@ -180,10 +190,10 @@ def _rising(variance: Floats, survival: Floats, n: Floats) -> tuple[Floats, bool
 
 
 def _bands(
-    beta: Floats, joint: Multivariate, reach: np.ndarray[Any, Any], back: Any, level: float
+    beta: Floats, joint: Multivariate, reach: np.ndarray[Any, Any], back: Any, level: float, test: str
 ) -> dict[str, Floats]:
     se = np.sqrt(np.diag(joint.vcov))
-    z = quantile(level, math.inf)
+    z = critical(reach, level, test)
     crit = np.array([quantile(level, m - 1.0) if m >= 3 else math.nan for m in reach.tolist()])
     wide = crit * np.sqrt(se**2 + np.diag(joint.between))
     return {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
+from kmeta.methods.meta.distributions import quantile
 from kmeta.methods.meta.r_script import vector
 
 Mask = NDArray[np.bool_]
@@ -112,6 +115,14 @@ def falling(beta: Floats, vcov: Floats) -> tuple[Floats, tuple[tuple[int, ...], 
             return x @ fitted, tuple(tuple(block) for block in blocks if len(block) > 1)
         j = int(np.argmax(rising))
         blocks[j : j + 2] = [blocks[j] + blocks[j + 1]]
+
+
+def critical(reach: Sequence[int] | NDArray[Any], level: float, test: str) -> Floats:
+    """Critical values (h,) of the limits: t with one less than the studies that reach a value, z for one study or
+    where test is "z".
+    """
+    dfs = [float(m - 1) if test != "z" and m > 1 else math.inf for m in np.asarray(reach).tolist()]
+    return np.array([quantile(level, df) for df in dfs])
 
 
 def cells(column: Floats) -> str:

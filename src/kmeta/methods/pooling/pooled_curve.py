@@ -125,6 +125,7 @@ class PooledCurve(Result):
     n_risk: Floats
     thin: tuple[bool, ...]
     method: str
+    test: str
     level: float
     interval: str
     correction: bool
@@ -159,6 +160,11 @@ class PooledCurve(Result):
     def k(self) -> int:
         """Number of studies."""
         return len(self.labels)
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the confidence limits: studies less one, infinite where `test` is "z"."""
+        return _df(self.k, self.test, self.method)
 
     @property
     def h2(self) -> float:
@@ -210,7 +216,8 @@ class PooledCurve(Result):
 
     def simultaneous_band(self, *, draws: int = 20_000, seed: int = 0) -> tuple[Floats, Floats]:
         """A band that holds the whole curve with probability `level`: the quantile of max |Z| by simulation."""
-        crit = simultaneous_crit(self.fitted.log_covariance(), self.level, _draws(draws), seed)
+        covariance = self.fitted.log_covariance()
+        crit = simultaneous_crit(covariance, self.level, self.df, _draws(draws), seed)
         return band(self.survival, self.se, crit, self.interval)
 
     def monte_carlo(self, *, draws: int = 10_000, seed: int = 0) -> dict[str, tuple[float, float]]:
@@ -282,7 +289,7 @@ class PooledCurve(Result):
         return CurveRefits(omitted=self.labels, curves=tuple(curves), change=frozen(change))
 
     def _options(self) -> dict[str, Any]:
-        names = ("method", "level", "interval", "correction", "rmst_to")
+        names = ("method", "test", "level", "interval", "correction", "rmst_to")
         return {name: getattr(self, name) for name in names}
 
     def rows(self) -> list[dict[str, Any]]:
@@ -325,6 +332,7 @@ def pooled_curve(
     times: ArrayLike | None = None,
     groups: Mapping[str, str] | Sequence[str] | None = None,
     method: str = "random",
+    test: str = "t",
     level: float = 0.95,
     interval: str = "log-log",
     correction: bool = True,
@@ -344,8 +352,10 @@ def pooled_curve(
     groups : the class of each study: a mapping, or one label a study in order of appearance. Adds `by_class` and the
         test of a difference, which is an association.
     method : "random", multivariate DerSimonian-Laird over the intervals, or "common".
-    interval : scale of the bands, "log-log" or "log" (as in the source). The pointwise confidence band takes normal
-        quantiles, the prediction band those of t with one less than the studies at that time, and never rises.
+    test : "t", confidence limits of the random curve with studies less one degrees of freedom, or "z" (as in the
+        source), which hold the truth too seldom with few studies (87 % with five, in a simulation). The prediction
+        band takes t with one less than the studies at that time, and never rises.
+    interval : scale of the bands, "log-log" or "log" (as in the source).
     correction : 0.25 and 0.5 added as in the source; without it the variances are 1 / (4 n). One study is reported as
         it is, without correction.
     rmst_to : horizon of the restricted mean; None takes the last time of the grid.
@@ -360,6 +370,8 @@ def pooled_curve(
     level = level_of(level)
     if method not in ("random", "common"):
         raise InputError(f"no method is named {method!r}", where="method", hint="random or common")
+    if test not in ("t", "z"):
+        raise InputError(f"no test is named {test!r}", where="test", hint="t or z")
     if interval not in ("log-log", "log"):
         raise InputError(f"no interval is named {interval!r}", where="interval", hint="log-log or log")
     if n_risk_at not in (None, "interval", "time"):
@@ -368,6 +380,7 @@ def pooled_curve(
     grid = grid_of(studies, times)
     options = {
         "method": method,
+        "test": test,
         "level": level,
         "interval": interval,
         "correction": correction,
@@ -386,7 +399,7 @@ def _fit(data: GriddedCurves, options: Mapping[str, Any], name: str = "") -> Poo
         data.survival, data.n_risk, correction=bool(options["correction"]) and k > 1, random=random
     )
     level, scale = options["level"], options["interval"]
-    survival, z = model.survival, quantile(options["level"], math.inf)
+    survival, z = model.survival, quantile(level, _df(k, options["test"], options["method"]))
     se = np.sqrt(model.log_variance())
     low, high = band(survival, se, z, scale)
     seen = np.isfinite(data.survival).sum(axis=0)
@@ -413,6 +426,7 @@ def _fit(data: GriddedCurves, options: Mapping[str, Any], name: str = "") -> Poo
         n_risk=frozen(n_risk),
         thin=tuple(bool(flag) for flag in thin),
         method=options["method"],
+        test=options["test"],
         level=level,
         interval=scale,
         correction=bool(options["correction"]),
@@ -433,6 +447,10 @@ def _fit(data: GriddedCurves, options: Mapping[str, Any], name: str = "") -> Poo
         name=name,
         warnings=_warnings(data, k, options, thin, to),
     )
+
+
+def _df(k: int, test: str, method: str) -> float:
+    return float(k - 1) if test == "t" and method == "random" and k > 1 else math.inf
 
 
 def _falling(low: Floats, high: Floats, known: np.ndarray[Any, Any]) -> tuple[Floats, Floats]:
@@ -538,17 +556,18 @@ def _test(parts: Sequence[PooledCurve]) -> ClassTest | None:
 
 
 def rmst_difference(first: PooledCurve, second: PooledCurve) -> dict[str, float]:
-    """Difference of the restricted means of two classes to their common horizon, with a z interval."""
+    """Difference of the restricted means of two classes to their common horizon: t on their degrees of freedom."""
     if first.rmst_to != second.rmst_to:
         told = f"horizons are {decimal(first.rmst_to)} and {decimal(second.rmst_to)}"
         raise InputError(told, where="rmst_to", hint="give rmst_to")
     difference = first.rmst[0] - second.rmst[0]
     se = math.hypot(first.rmst_se, second.rmst_se)
-    half = quantile(first.level, math.inf) * se
+    df = first.df + second.df
+    half = quantile(first.level, df) * se
     return {
         "difference": difference,
         "se": se,
         "ci_low": difference - half,
         "ci_high": difference + half,
-        "p_value": two_sided(difference / se, math.inf),
+        "p_value": two_sided(difference / se, df),
     }

@@ -349,7 +349,9 @@ def _with_bounds(y: Floats, v: Floats, side: Floats, reached: int, options: dict
     level = options["level"]
     df = math.inf if options["test"] == "z" else float(len(y) - 1)
     half = quantile(level, df) * fit.se
-    wide = quantile(level, df) * math.hypot(fit.se, math.sqrt(fit.tau2)) if reached >= 3 else math.nan
+    # maximum likelihood finds tau2 too small, the more so the fewer values there are
+    spread = quantile(level, reached - 1.0) if reached >= 3 else math.nan
+    wide = spread * math.hypot(fit.se, math.sqrt(fit.tau2))
     return {
         "mu": fit.mu,
         "se": fit.se,

@@ -18,7 +18,7 @@ from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import labels_of, level_of, within_precision
 from kmeta.methods.meta.random_effects import random_effects
-from kmeta.methods.pooling.multivariate import Multivariate, cells, mvmeta_lines, pool_multivariate
+from kmeta.methods.pooling.multivariate import Multivariate, cells, critical, mvmeta_lines, pool_multivariate
 from kmeta.methods.pooling.rmst_inputs import StudyMeans
 
 MODELS = ("univariate", "multivariate")
@@ -114,7 +114,8 @@ def pooled_rmst(
         horizons, instead of se; the multivariate model needs it where there are several horizons.
     tau : the horizons of given values, in the unit of time.
     model : "univariate", each horizon on its own (`tau2`, `test` as in `random_effects`; one study is reported as it
-        is), or "multivariate", all together by the matrix-based method of moments with z tests.
+        is), or "multivariate", all together by the matrix-based method of moments; its limits take t with one less than
+        the studies that reach a horizon, or z where test is "z".
     Raises InputError for values that cannot be, and for a horizon that no study reaches.
     Source: Wei et al. 2015, doi:10.1002/sim.6556; Weir, Tian & Trinquart 2021, doi:10.1093/biostatistics/kxz018
     (several horizons).
@@ -151,7 +152,7 @@ def pooled_rmst(
     found = (
         _univariate(values, spread, names, options)
         if model == "univariate"
-        else _multivariate(values, spread, level)
+        else _multivariate(values, spread, level, test)
     )
     k = tuple(int(n) for n in seen.sum(axis=0))
     few = [f"{t:g}" for t, n in zip(horizons, k, strict=True) if n < 3]
@@ -239,10 +240,10 @@ def _univariate(
     return {"estimate": frozen([fit.mu for fit in fits]), "fits": tuple(fits), **found}
 
 
-def _multivariate(values: Floats, spread: Floats, level: float) -> dict[str, Any]:
+def _multivariate(values: Floats, spread: Floats, level: float, test: str) -> dict[str, Any]:
     joint = pool_multivariate(values, spread)
     se = np.sqrt(np.diag(joint.vcov))
-    z = quantile(level, math.inf)
+    z = critical(np.isfinite(values).sum(axis=0), level, test)
     tau2 = np.diag(joint.between)
     reach = np.isfinite(values).sum(axis=0)
     crit = np.array([quantile(level, n - 1.0) if n >= 3 else math.nan for n in reach.tolist()])
@@ -254,7 +255,12 @@ def _multivariate(values: Floats, spread: Floats, level: float) -> dict[str, Any
         "ci_high": frozen(joint.beta + z * se),
         "pi_low": frozen(joint.beta - wide),
         "pi_high": frozen(joint.beta + wide),
-        "p_value": frozen([two_sided(t, math.inf) for t in (joint.beta / se).tolist()]),
+        "p_value": frozen(
+            [
+                two_sided(t, math.inf if test == "z" or m < 2 else m - 1.0)
+                for t, m in zip((joint.beta / se).tolist(), reach.tolist(), strict=True)
+            ]
+        ),
         "tau2": frozen(tau2),
         "joint": joint,
     }
