@@ -87,7 +87,7 @@ def _monte_carlo(found: dict[str, tuple[float, float]], want: Case) -> list[Row]
 def medians(case: Case, file: Case) -> list[Row]:
     """Medians of a group, their differences and log ratios, pooled as metamedian does (z limits)."""
     given, want, tolerance = case["input"], case["expect"], float(file["tolerance"])
-    level = given["med.ci.level.g1"][0]
+    level = (given["med.ci.level.g1"], given["med.ci.level.g2"])
     group = {g: (given[f"med.{g}"], given[f"med.ci.lb.{g}"], given[f"med.ci.ub.{g}"]) for g in ("g1", "g2")}
     kind = case["estimand"]
 
@@ -106,14 +106,16 @@ def _or_stopped(rows: list[Row], stopped: list[Row]) -> list[Row]:
     return [b if list(differences([a])) else a for a, b in zip(rows, stopped, strict=True)]
 
 
-def _median_values(kind: str, group: dict[str, Any], tau2: str | float, level: float) -> dict[str, Any]:
-    options: dict[str, Any] = {"tau2": tau2, "test": "z", "se": "wald", "ci_level": level}
+def _median_values(kind: str, group: dict[str, Any], tau2: str | float, level: Any) -> dict[str, Any]:
+    options: dict[str, Any] = {"tau2": tau2, "test": "z", "se": "wald", "not_reached": "leave out"}
     if kind in ("median_g1", "median_g2"):
-        found = pooled_median(*group[kind[-2:]], scale="identity", **options)
+        found = pooled_median(
+            *group[kind[-2:]], scale="identity", ci_level=level[kind == "median_g2"], **options
+        )
     elif kind in ("difference_median", "ratio_median"):
         (m1, low1, high1), (m2, low2, high2) = group["g1"], group["g2"]
         found = pooled_median_contrast(
-            m1, (low1, high1), m2, (low2, high2), scale=kind.split("_")[0], **options
+            m1, (low1, high1), m2, (low2, high2), scale=kind.split("_")[0], ci_level=level, **options
         )
     else:
         raise Unsupported(kind)
@@ -145,7 +147,12 @@ def rmst(case: Case, file: Case) -> list[Row]:
     """Differences by trial, the univariate DerSimonian-Laird and the multivariate model."""
     given, want, tolerance = case["input"], case["expect"], float(file["tolerance"])
     trials = rmst_by_study(
-        given["Time"], given["Event"], study=given["trialID"], arm=given["Arm"], tau=case["tau"], reference=0
+        given["Time"],
+        given["Event"],
+        study=given["trialID"],
+        arm=given["Arm"],
+        tau=case["tau"],
+        reference=min(given["Arm"]),
     )
     rows: list[Row] = []
     for name, table in (("rmstd", trials.estimate), ("se", trials.se)):

@@ -206,6 +206,11 @@ def test_classes_are_compared_and_the_wording_is_association():
     assert found["x"].rmst_to == found["y"].rmst_to
     assert found.class_test.p_value < 0.01
     assert "Association" in found.summary()
+    told = found.rmst_difference("x", "y")
+    assert told["difference"] == pytest.approx(found["x"].rmst[0] - found["y"].rmst[0])
+    assert told["ci_low"] > 0
+    assert told["p_value"] < 0.01
+    assert told["rmst_to"] == found["x"].rmst_to
     same = km.pooled_curve(exponential(4, k=8), groups=["x", "y"] * 4)
     assert same.class_test.p_value > 0.05
     with pytest.raises(InputError, match="no class is named"):

@@ -54,6 +54,11 @@ def test_upper_limit_not_reached_leaves_the_lower_half():
     assert found.basis == ("interval", "lower limit")
 
 
+def test_each_interval_has_its_own_level():
+    mixed = km.pooled_median([20, 20], [15, 15], [27, 27], ci_level=[0.95, 0.9])
+    assert math.sqrt(mixed.vi[1] / mixed.vi[0]) == pytest.approx(1.959964 / 1.644854, rel=1e-6)
+
+
 def test_uneven_intervals_and_weak_precision_are_told():
     found = km.pooled_median([20, 31, 25], [18, 24, None], [40, 45, None], events=[None, None, 36])
     assert any("uneven" in said and "1" in said for said in found.warnings)
@@ -166,7 +171,7 @@ def test_what_is_printed_and_the_scripts():
         ({"median": [20], "ci_low": [15], "scale": "raw"}, "no scale"),
         ({"median": [20], "ci_low": [15], "se": "raw"}, "se is"),
         ({"median": [20], "ci_low": [15], "not_reached": "drop"}, "not_reached is"),
-        ({"median": [20], "ci_low": [15], "ci_level": 95}, "level is 95"),
+        ({"median": [20], "ci_low": [15], "ci_level": 95}, r"ci_level\[0\] is 95"),
     ],
 )
 def test_what_cannot_be_is_refused(given_, words):

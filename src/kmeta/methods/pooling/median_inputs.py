@@ -39,7 +39,7 @@ def read_medians(
     *,
     scale: str,
     se: str,
-    level: float,
+    level: ArrayLike,
     group: str = "",
 ) -> Medians:
     """Check the printed columns and bring them to `scale`, "log" or "identity".
@@ -62,11 +62,11 @@ def read_medians(
         )
     )
     _ordered(m, low, high, group)
-    z = float(ndtri((1 + level) / 2))
+    z = ndtri((1 + _levels(level, len(m))) / 2)
     change = np.log if scale == "log" else np.asarray
     value, errors, basis, uneven = change(m), np.full(len(m), np.nan), [], []
     for i in range(len(m)):
-        found, words = _error(m[i], low[i], high[i], size[i], number[i], z, scale, se)
+        found, words = _error(m[i], low[i], high[i], size[i], number[i], z[i], scale, se)
         errors[i] = found
         basis.append(words)
         if _is_uneven(m[i], low[i], high[i], scale):
@@ -83,6 +83,16 @@ def read_medians(
         hint = "an interval, the events or n"
         raise InputError(f"row {i} has nothing to tell its precision", where="median" + group, hint=hint)
     return Medians(value=value, se=errors, bound=bound, basis=tuple(basis), uneven=tuple(uneven))
+
+
+def _levels(level: ArrayLike, k: int) -> Floats:
+    """The confidence level of each interval: one for all, or one a study."""
+    found = _column(level, "ci_level", k)
+    bad = ~((found > 0) & (found < 1))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(f"ci_level[{row}] is {found[row]:g}", where="ci_level", hint="a fraction: 0.95")
+    return found
 
 
 def _column(values: ArrayLike, name: str, k: int | None = None) -> Floats:

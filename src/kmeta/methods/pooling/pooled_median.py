@@ -164,7 +164,7 @@ def pooled_median(
     not_reached: str = "bound",
     scale: str = "log",
     se: str = "scale",
-    ci_level: float = 0.95,
+    ci_level: ArrayLike = 0.95,
     tau2: str | float = "REML",
     test: str = "hksj",
     level: float = 0.95,
@@ -172,8 +172,9 @@ def pooled_median(
 ) -> PooledMedian:
     """Pool the median survival times of one group.
 
-    median : shape (k,), None or NaN where not reached. ci_low, ci_high : its interval at `ci_level`; None where not
-        reached or not printed. n, events : where there is no interval, exponential survival gives the precision.
+    median : shape (k,), None or NaN where not reached. ci_low, ci_high : its interval at `ci_level` (one for all, or
+        one a study); None where not reached or not printed. n, events : where there is no interval, exponential
+        survival gives the precision.
     follow_up : of a median that was not reached, the time it is above (the last time of its curve); without it the
         lower limit.
     not_reached : "bound" keeps such studies: the model is then maximum likelihood of values and bounds together
@@ -192,9 +193,7 @@ def pooled_median(
     if scale not in ("log", "identity"):
         raise InputError(f"no scale is named {scale!r}", where="scale", hint="log or identity")
     _check(se, not_reached)
-    read = read_medians(
-        median, ci_low, ci_high, n, events, follow_up, scale=scale, se=se, level=level_of(ci_level)
-    )
+    read = read_medians(median, ci_low, ci_high, n, events, follow_up, scale=scale, se=se, level=ci_level)
     names = labels_of(labels, len(read.value))
     bounded = np.isnan(read.value)
     y = np.where(bounded, read.bound, read.value)
@@ -218,7 +217,7 @@ def pooled_median_contrast(
     not_reached: str = "bound",
     scale: str = "ratio",
     se: str = "scale",
-    ci_level: float = 0.95,
+    ci_level: ArrayLike | tuple[ArrayLike, ArrayLike] = 0.95,
     tau2: str | float = "REML",
     test: str = "hksj",
     level: float = 0.95,
@@ -227,8 +226,9 @@ def pooled_median_contrast(
     """Pool the ratio, or the difference, of the medians of two groups (the first over, or minus, the second).
 
     median1, median2 : shape (k,). ci1, ci2 : (lower, upper) limits of each; `n`, `events`, `follow_up` : a pair, of
-    the first and of the second group. The rest as in `pooled_median`: a first median that was not reached is a bound
-    from below, a second one from above, both together say nothing and are left out, told in `warnings`.
+    the first and of the second group; `ci_level` : one for all, or a pair. The rest as in `pooled_median`: a first
+    median that was not reached is a bound from below, a second one from above, both together say nothing and are left
+    out, told in `warnings`.
     A ratio of medians equals 1 / HR under exponential survival alone.
 
     >>> found = pooled_median_contrast([20, 30], ([15, 24], [28, 39]), [10, 21], ([8, 15], [13, 30]), test="z")
@@ -238,9 +238,10 @@ def pooled_median_contrast(
     if scale not in ("ratio", "difference"):
         raise InputError(f"no scale is named {scale!r}", where="scale", hint="ratio or difference")
     _check(se, not_reached)
-    inner = {"scale": "log" if scale == "ratio" else "identity", "se": se, "level": level_of(ci_level)}
+    inner = {"scale": "log" if scale == "ratio" else "identity", "se": se}
+    levels = ci_level if isinstance(ci_level, tuple) else (ci_level, ci_level)
     first, second = (
-        read_medians(m, *ci, n[i], events[i], follow_up[i], group=str(i + 1), **inner)  # type: ignore[arg-type]
+        read_medians(m, *ci, n[i], events[i], follow_up[i], group=str(i + 1), level=levels[i], **inner)
         for i, (m, ci) in enumerate(((median1, ci1), (median2, ci2)))
     )
     if len(first.value) != len(second.value):
