@@ -280,6 +280,7 @@ def test_any_falling_curves_give_a_curve_within_0_and_1(studies, correction, met
         ([("A", 6, 0.9)], "row 0"),
         ([{"study": "A", "time": 6}], "no survival, n_risk"),
         ([], "nothing"),
+        ({}, "no study"),
         ("A", "is str"),
         ({"study": ["A"], "time": [6]}, "no survival"),
         ([("A", 6, float("nan"), 40)], r"survival\[0\]"),
@@ -310,6 +311,23 @@ def test_curves_that_cannot_be_are_refused(rows, words):
 def test_options_that_cannot_be_are_refused(options, words):
     with pytest.raises(InputError, match=words):
         km.pooled_curve(THREE, **options)
+
+
+def test_the_same_curves_in_any_dress():
+    import pandas as pd
+
+    names = ("study", "time", "survival", "n_risk")
+    one = km.pooled_curve(THREE)
+    columns = dict(zip(names, map(list, zip(*THREE, strict=True)), strict=True))
+    for dress in ([dict(zip(names, row, strict=True)) for row in THREE], columns, pd.DataFrame(columns)):
+        np.testing.assert_array_equal(km.pooled_curve(dress).survival, one.survival)
+    time, event, group = [3, 5, 8, 12, 4, 6, 9, 15], [1, 0, 1, 1, 1, 1, 0, 1], ["A"] * 4 + ["B"] * 4
+    fitted = km.kaplan_meier(time, event, group=group)
+    alone = {name: km.kaplan_meier(time[i : i + 4], event[i : i + 4]) for name, i in (("A", 0), ("B", 4))}
+    for dress in (fitted.curves, {c.label: c for c in fitted.curves}, alone):
+        np.testing.assert_array_equal(km.pooled_curve(dress).survival, km.pooled_curve(fitted).survival)
+    with pytest.raises(InputError, match="groups A, B"):
+        km.pooled_curve({"trial": fitted})
 
 
 def test_two_curves_of_one_name_are_refused():

@@ -57,8 +57,14 @@ def study_curves(curves: Any, n_risk_at: str | None) -> tuple[StudyCurve, ...]:
         curves = [curves]
     if isinstance(curves, KaplanMeier):
         curves = curves.curves
-    if isinstance(curves, Mapping) and all(isinstance(c, SurvivalCurve) for c in curves.values()):
-        return _unique([_of_kaplan_meier(c, str(label)) for label, c in curves.items()])
+    if (
+        isinstance(curves, Mapping)
+        and curves
+        and all(isinstance(c, (SurvivalCurve, KaplanMeier)) for c in curves.values())
+    ):
+        return _unique([_of_kaplan_meier(_single(c, label), str(label)) for label, c in curves.items()])
+    if hasattr(curves, "columns") and not isinstance(curves, Mapping):  # a data frame
+        curves = {str(name): list(curves[name]) for name in curves.columns}
     if isinstance(curves, Mapping):
         return _of_rows(curves, n_risk_at)
     items = _listed(curves)
@@ -67,6 +73,15 @@ def study_curves(curves: Any, n_risk_at: str | None) -> tuple[StudyCurve, ...]:
     if all(isinstance(item, SurvivalCurve) for item in items):
         return _unique([_of_kaplan_meier(item, item.label) for item in items])
     return _of_rows(_columns(items), n_risk_at)
+
+
+def _single(curve: SurvivalCurve | KaplanMeier, label: object) -> SurvivalCurve:
+    if isinstance(curve, SurvivalCurve):
+        return curve
+    if len(curve.curves) != 1:
+        groups = ", ".join(one.label for one in curve.curves)
+        raise InputError(f"study {label!r} has the groups {groups}", where="curves", hint="one curve a study")
+    return curve.curves[0]
 
 
 def _listed(curves: Any) -> list[Any]:

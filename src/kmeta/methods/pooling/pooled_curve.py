@@ -356,7 +356,7 @@ def pooled_curve(
     """Pool the survival curves of several studies without assuming a distribution.
 
     curves : `kaplan_meier` curves (a list, or a mapping of study to curve), or rows (study, time, survival, n_risk) as
-        tuples, dicts or a mapping of columns. survival is a fraction; one unit of time for all.
+        tuples, dicts, a mapping of columns or a data frame. survival is a fraction; one unit of time for all.
     n_risk_at : what n_risk of a row counts: "interval" the patients in the interval that ends at the row's time, "time"
         those at risk at the time itself (each study then needs a row at time 0). None: "time" for studies with a row at
         time 0, else "interval".
