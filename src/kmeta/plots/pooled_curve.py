@@ -11,7 +11,7 @@ import numpy as np
 
 from kmeta.core.errors import InputError
 from kmeta.core.numbers import count, interval, months, percent
-from kmeta.methods.pooling.pooled_curve import PooledCurve
+from kmeta.methods.pooling.curve_result import PooledCurve
 from kmeta.plots.drawing import PATCH, Box, Drawing, Point
 from kmeta.plots.figure import Figure, figure_of
 from kmeta.plots.kaplan_meier import LONGEST_LEADER, SAMPLE, spread

@@ -11,7 +11,7 @@ from kmeta.core.numbers import p_phrase
 from kmeta.methods.meta.r_script import vector
 
 if TYPE_CHECKING:
-    from kmeta.methods.pooling.pooled_curve import PooledCurve
+    from kmeta.methods.pooling.curve_result import PooledCurve
 
 
 def summary(curve: PooledCurve) -> str:

@@ -23,7 +23,7 @@ from kmeta.methods.pooling.multivariate import (
     mvmeta_lines,
     pool_multivariate,
 )
-from kmeta.methods.pooling.survival_scales import corrected, link_of, log_variance, read_arms
+from kmeta.methods.pooling.survival_scales import Arms, Link, corrected, link_of, log_variance, read_arms
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,29 +127,9 @@ def joint_survival(
         ci_scale=ci_scale,
         ci_level=ci_level,
     )
-    k = len(arms.survival)
-    when = numbers(time, "time")
-    names = labels_of([str(own) for own in study], k)
-    if len(when) != k:
-        raise InputError(f"{len(when)} times for {k} values", where="time", hint="one for each")
-    if not (when > 0).all():
-        row = int(np.argmin(when > 0))
-        raise InputError(f"time[{row}] is {when[row]:g}", where="time", hint="after 0")
-    s, size, changed = corrected(arms.survival, arms.n_effective)
+    when, names = _places(time, study, len(arms.survival))
     times, studies = np.unique(when), tuple(dict.fromkeys(names))
-    values = np.full((len(studies), len(times)), np.nan)
-    covariance = np.full((len(studies), len(times), len(times)), np.nan)
-    raised = []
-    for i, name in enumerate(studies):
-        rows = np.array([r for r in range(k) if names[r] == name])
-        rows = rows[np.argsort(when[rows], kind="stable")]
-        _check_study(name, rows, when, arms.survival)
-        variances, touched = _rising(log_variance(s[rows], size[rows]), s[rows], size[rows])
-        raised += [name] if touched else []
-        at, slope = np.searchsorted(times, when[rows]), scale.slope(s[rows])
-        values[i, at] = scale.forward(s[rows])
-        shared = np.minimum.outer(variances, variances) * np.outer(slope, slope)
-        covariance[np.ix_([i], at, at)] = shared
+    values, covariance, raised, changed = _tables(arms, when, names, times, studies, scale)
     joint = pool_multivariate(values, covariance)
     beta, blocks = falling(joint.beta, joint.vcov)
     return JointSurvival(
@@ -166,6 +146,39 @@ def joint_survival(
         warnings=_warnings(studies, raised, changed, blocks, times),
         **_bands(beta, joint, np.isfinite(values).sum(axis=0), scale.back, level, test),
     )
+
+
+def _places(time: ArrayLike, study: Sequence[object], k: int) -> tuple[Floats, tuple[str, ...]]:
+    """The time and the study of each row, checked."""
+    when = numbers(time, "time")
+    names = labels_of([str(own) for own in study], k)
+    if len(when) != k:
+        raise InputError(f"{len(when)} times for {k} values", where="time", hint="one for each")
+    if not (when > 0).all():
+        row = int(np.argmin(when > 0))
+        raise InputError(f"time[{row}] is {when[row]:g}", where="time", hint="after 0")
+    return when, names
+
+
+def _tables(
+    arms: Arms, when: Floats, names: Sequence[str], times: Floats, studies: Sequence[str], scale: Link
+) -> tuple[Floats, Floats, list[str], list[int]]:
+    """(values (k, h), covariances (k, h, h), studies whose variances were raised, rows that were corrected)."""
+    s, size, changed = corrected(arms.survival, arms.n_effective)
+    values = np.full((len(studies), len(times)), np.nan)
+    covariance = np.full((len(studies), len(times), len(times)), np.nan)
+    raised = []
+    for i, name in enumerate(studies):
+        rows = np.array([r for r, own in enumerate(names) if own == name])
+        rows = rows[np.argsort(when[rows], kind="stable")]
+        _check_study(name, rows, when, arms.survival)
+        variances, touched = _rising(log_variance(s[rows], size[rows]), s[rows], size[rows])
+        raised += [name] if touched else []
+        at, slope = np.searchsorted(times, when[rows]), scale.slope(s[rows])
+        values[i, at] = scale.forward(s[rows])
+        shared = np.minimum.outer(variances, variances) * np.outer(slope, slope)
+        covariance[np.ix_([i], at, at)] = shared
+    return values, covariance, raised, changed
 
 
 def _check_study(name: str, rows: np.ndarray[Any, Any], when: Floats, survival: Floats) -> None:
