@@ -161,6 +161,18 @@ def test_studies_that_report_other_times_are_read_between_them():
     np.testing.assert_allclose(part.se, full.se, rtol=1e-9)
 
 
+def test_the_grid_is_chosen_from_the_data():
+    assert km.pooled_curve(THREE).time.tolist() == TIMES
+    assert len(km.pooled_curve([*THREE, ("D", 7, 0.9, 30), ("D", 23, 0.5, 25)]).time) == 6
+    monthly = [(s, t, 0.98**t, 100 * 0.98**t) for s in "ABC" for t in range(1, 37)]
+    assert len(km.pooled_curve(monthly).time) == 36
+    other = [("D", t + 0.5, 0.97**t, 50 * 0.97**t) for t in range(1, 60)]
+    chosen = km.pooled_curve([*monthly, *other]).time
+    assert len(chosen) == 12
+    assert chosen[-1] == 36  # three studies reach it
+    assert len(km.pooled_curve(exponential(2)).time) == 12
+
+
 def test_numbers_at_risk_at_the_times_are_brought_to_the_intervals():
     """100 at the start, survival 0.5 with nobody censored: 100 are at risk in the interval."""
     found = km.pooled_curve([("A", 0, 1, 100), ("A", 12, 0.5, 50), ("A", 24, 0.25, 20)])

@@ -16,8 +16,12 @@ from kmeta.methods.survival.kaplan_meier import KaplanMeier, SurvivalCurve
 from kmeta.methods.survival.sample import refuse_rows
 
 COLUMNS = ("study", "time", "survival", "n_risk")
-GRID = 24  # intervals of a grid that has to be made
-MOST_REPORTED = 40  # reported times are the grid while they are no more than this
+# Intervals of a grid that has to be made: more of them leave small studies without an event in most, and the arcsine
+# of their survival biased (8 studies of 15 patients: S 0.03 too low with 24, 0.01 with 12, in a simulation)
+GRID = 12
+MOST_REPORTED = (
+    60  # reported times are the grid while they are no more than this and every study reports them
+)
 ROUNDING = 1e-9
 
 
@@ -242,7 +246,8 @@ def grid_of(curves: Sequence[StudyCurve], times: ArrayLike | None) -> Floats:
         return given
     if not any(curve.steps for curve in curves):
         reported = np.unique(np.concatenate([curve.time for curve in curves]))
-        if len(reported) <= MOST_REPORTED:
+        whole = all(np.array_equal(c.time, reported[reported <= c.end]) for c in curves)
+        if len(reported) <= (MOST_REPORTED if whole else GRID):
             return frozen(reported)
     ends = np.sort([curve.end for curve in curves])[::-1]
     last = float(ends[min(len(ends), 3) - 1])

@@ -44,9 +44,10 @@ def pooled_curve(
     n_risk_at : what n_risk of a row counts: "interval" the patients in the interval that ends at the row's time, "time"
         those at risk at the time itself (each study then needs a row at time 0). None: "time" for studies with a row at
         time 0, else "interval".
-    times : the common grid. None takes the reported times where there are no more than 40, else 24 equal steps to
-        the last time that three studies reach. Kaplan-Meier curves are read as steps; between reported rows the
-        hazard is constant, so that studies need not report the same times. Each study counts to its own end.
+    times : the common grid. None takes the reported times where every study reports them all to its end (up to 60), or
+        where there are no more than 12; else 12 equal steps to the last time that three studies reach. Kaplan-Meier
+        curves are read as steps; between reported rows the hazard is constant, so that studies need not report the
+        same times. Each study counts to its own end.
     groups : the class of each study: a mapping, or one label a study in order of appearance. Adds `by_class` and the
         test of a difference, which is an association.
     method : "random", multivariate DerSimonian-Laird over the intervals, or "common".
@@ -54,8 +55,8 @@ def pooled_curve(
         source), which hold the truth too seldom with few studies (87 % with five, in a simulation). The prediction
         band takes t with one less than the studies at that time, and never rises.
     interval : scale of the bands, "log-log" or "log" (as in the source).
-    correction : 0.25 and 0.5 added as in the source; without it the variances are 1 / (4 n). One study is reported as
-        it is, without correction.
+    correction : 0.25 and 0.5 added as in the source; without it the variances are 1 / (4 n), and the survival comes out
+        too high where small studies have intervals without an event. One study is reported as it is, without.
     rmst_to : horizon of the restricted mean; None takes the last time of the grid.
     Raises InputError, naming the row, for curves that cannot be.
     Source: Combescure, Foucher & Jackson 2014, doi:10.1002/sim.6111.
