@@ -204,6 +204,19 @@ CASES |= {
         ("rising", p_curve([2.0, 2.01, 1.97, 2.1, 2.4], [1.0] * 5), {"width_mm": 174}),
     ],
 }
+CASES["pooled_curve"] = [
+    (
+        "target",
+        made.summary_curve(12),
+        {"outcome": "Overall survival", "since": "Months since entry", "source": made.LONG},
+    ),
+    ("narrow", made.summary_curve(12), {"width_mm": 85}),
+    ("one", made.summary_curve(1), {"width_mm": 174}),
+    ("two", made.summary_curve(2), {"outcome": made.LONG, "since": made.LONG}),
+    ("high", made.summary_curve(6, 0.002), {"until": 12.0, "preset": "mono"}),
+    ("by class", made.summary_curve(12), {"by_class": True}),
+    ("by class narrow", made.summary_curve(21, classes=7), {"by_class": True, "width_mm": 85}),
+]
 EVERY = [
     pytest.param(name, *case[1:], id=f"{name}: {case[0]}") for name, cases in CASES.items() for case in cases
 ]
@@ -420,6 +433,8 @@ def test_mono_uses_greys_alone():
         ("forest", made.fit_of(3), {"labels": ["one"]}),
         ("forest_survival", made.target_survival(), {"width_mm": 5}),
         ("kaplan_meier_figure", [], {}),
+        ("pooled_curve", made.summary_curve(3), {"until": 0.0}),
+        ("pooled_curve", made.summary_curve(12, classes=8), {"by_class": True}),
     ],
 )
 def test_wrong_arguments_are_told(name, shown, options):

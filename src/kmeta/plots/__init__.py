@@ -19,6 +19,7 @@ from kmeta.plots.kaplan_meier import kaplan_meier_figure
 from kmeta.plots.median_figure import median_figure
 from kmeta.plots.normal_quantiles import normal_quantile_figure
 from kmeta.plots.p_curve import p_curve_figure
+from kmeta.plots.pooled_curve import pooled_curve_figure
 from kmeta.plots.prisma import prisma_flow
 from kmeta.plots.profile import profile_figure
 from kmeta.plots.radial import radial_figure
@@ -42,6 +43,7 @@ __all__ = [
     "median_figure",
     "normal_quantile_figure",
     "p_curve_figure",
+    "pooled_curve_figure",
     "prisma_flow",
     "profile_figure",
     "radial_figure",

@@ -1,4 +1,4 @@
-"""Models by subgroup or class as R code."""
+"""Models by subgroup as R code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from kmeta.methods.meta.r_script import CONTROL, METHODS, TESTS, text, vector
 
 if TYPE_CHECKING:
     from kmeta.methods.meta.subgroups import Subgroups
-    from kmeta.methods.meta.survival_at import SurvivalAt
 
 
 def subgroups_script(result: Subgroups) -> str:
@@ -40,12 +39,3 @@ def subgroups_script(result: Subgroups) -> str:
         f"# kmeta: Q between {result.q_between!r}, p {result.q_p!r}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def survival_script(result: SurvivalAt) -> str:
-    """One model a class, each with its data."""
-    parts = [
-        f"# class {text(name)}, survival at {result.time:g}\n{fit.r_script()}"
-        for name, fit in zip(result.classes, result.fits, strict=True)
-    ]
-    return "\n".join(parts)
