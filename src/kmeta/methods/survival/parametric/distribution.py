@@ -78,8 +78,12 @@ class Distribution(ABC):
     def finite_mean(self, theta: Floats) -> bool:
         """Whether the mean survival time is finite."""
 
-    def relatives(self) -> Sequence[tuple[Distribution, Callable[[Floats], Floats]]]:
+    def relatives(self) -> Sequence[Relative]:
         """Simpler distributions whose maximum is worth starting from, each with the way from its parameters."""
+        return ()
+
+    def last_resort(self) -> Sequence[Relative]:
+        """The same, for when no search settled."""
         return ()
 
     def rescaled(self, theta: Floats, log_unit: float) -> tuple[Floats, Floats]:
@@ -123,6 +127,9 @@ class Distribution(ABC):
                 later = self.log_survival(middle, theta, lp)[0] > wanted
                 low, high = np.where(later, middle, low), np.where(later, high, middle)
         return np.where(reached, np.exp(np.where(reached, (low + high) / 2, 0.0)), np.nan)
+
+
+Relative = tuple[Distribution, Callable[[Floats], Floats]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -62,7 +62,7 @@ def parametric_survival(
 
     >>> fit = parametric_survival([1, 2, 3, 4, 6, 8], [1, 1, 0, 1, 1, 0], distribution="weibull")
     >>> fit.converged, round(fit.loglik, 3)
-    (True, -10.734)
+    (True, -10.868)
     >>> [row["extrapolated"] for row in fit.survival([5, 10]).rows()]
     [False, True]
     """

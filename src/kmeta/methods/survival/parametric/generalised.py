@@ -12,7 +12,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from kmeta.core.arrays import Floats
-from kmeta.methods.survival.parametric.distribution import Distribution, Lifetimes, Parameter, plain
+from kmeta.methods.survival.parametric.distribution import (
+    Lifetimes,
+    Parameter,
+    Relative,
+    plain,
+)
 from kmeta.methods.survival.parametric.incomplete_gamma import (
     central_slope,
     log_lower_gamma,
@@ -34,6 +39,7 @@ LARGE_SHAPE = 50.0  # shape of a gamma beyond which Stirling's series is exact
 SMALL = 0.05  # |argument| below which exp(z) - 1 - z is expanded
 BEND = tuple(1 / math.factorial(k + 2) for k in range(8))  # its coefficients
 STEP = 3e-5
+NEAR_GAMMA = -7.0  # log P below which the special functions lose digits
 LEAST_LOG_P = -18.0  # P below e^-18 is 0: the generalised gamma
 
 
@@ -92,7 +98,7 @@ class GeneralisedGamma(LocationScale):
         """None of its own: the log-normal's and the Weibull's maxima."""
         return []
 
-    def relatives(self) -> Sequence[tuple[Distribution, Callable[[Floats], Floats]]]:
+    def relatives(self) -> Sequence[Relative]:
         """Log-normal (Q = 0) and Weibull (Q = 1), both among its members."""
         return (
             (LogNormal(), lambda theta: np.append(theta, 0.0)),
@@ -156,39 +162,22 @@ class GeneralisedF(LocationScale):
 
     def standard_density(self, w: Floats, shapes: Floats) -> Standard:
         """Log density of the log of an F variable, over delta."""
-        q, log_p = float(shapes[0]), float(shapes[1])
-        if log_p <= LEAST_LOG_P:
-            return _with_no_p(GeneralisedGamma().standard_density(w, shapes[:1]))
-        s1, s2, delta = _degrees(q, log_p)
-        share = s1 / (s1 + s2)
-        tilted = share * np.exp(delta * w - _log_mix(share, delta * w))
+        value, slope = near_gamma(_f_density, _gamma_density, w, shapes)
         return (
-            _f_density(w, q, log_p),
-            delta * (s1 - (s1 + s2) * tilted),
-            np.vstack(
-                [
-                    central_slope(lambda at: _f_density(w, at, log_p), q, STEP * max(1.0, abs(q))),
-                    central_slope(lambda at: _f_density(w, q, at), log_p, STEP),
-                ]
-            ),
+            value,
+            slope,
+            _shape_slopes(lambda at: near_gamma(_f_density, _gamma_density, w, at)[0], shapes),
         )
 
     def standard_survival(self, w: Floats, shapes: Floats) -> Standard:
         """The regularised incomplete beta function."""
-        q, log_p = float(shapes[0]), float(shapes[1])
-        if log_p <= LEAST_LOG_P:
-            return _with_no_p(GeneralisedGamma().standard_survival(w, shapes[:1]))
-        value = _f_survival(w, q, log_p)
-        return (
-            value,
-            -np.exp(_f_density(w, q, log_p) - value),
-            np.vstack(
-                [
-                    central_slope(lambda at: _f_survival(w, at, log_p), q, STEP * max(1.0, abs(q))),
-                    central_slope(lambda at: _f_survival(w, q, at), log_p, STEP),
-                ]
-            ),
-        )
+
+        def survival(at: Floats) -> Floats:
+            return near_gamma(_f_survival, _log_survival, w, at)
+
+        value = survival(shapes)
+        density = near_gamma(_f_density, _gamma_density, w, shapes)[0]
+        return value, -np.exp(density - value), _shape_slopes(survival, shapes)
 
     def limits(self) -> tuple[Floats, Floats]:
         """P down to e^-18 (0 for all that matters) and up to e^7."""
@@ -201,12 +190,16 @@ class GeneralisedF(LocationScale):
         """None of its own: maxima of its members."""
         return []
 
-    def relatives(self) -> Sequence[tuple[Distribution, Callable[[Floats], Floats]]]:
+    def relatives(self) -> Sequence[Relative]:
         """The log-logistic (Q = 0, P = 1: sigma is its own times sqrt 2) and the generalised gamma (P small)."""
         return (
             (LogLogistic(), lambda theta: np.array([theta[1], 0.5 * math.log(2) - theta[0], 0.0, 0.0])),
             (GeneralisedGamma(), lambda theta: np.append(theta, -3.0)),
         )
+
+    def last_resort(self) -> Sequence[Relative]:
+        """The generalised gamma itself, P at its limit."""
+        return ((GeneralisedGamma(), lambda theta: np.append(theta, LEAST_LOG_P)),)
 
     def boundary(self, theta: Floats) -> tuple[str, ...]:
         """P at 0 is a model of its own."""
@@ -222,9 +215,35 @@ class GeneralisedF(LocationScale):
         return s2 * delta / math.exp(theta[1]) > 1
 
 
-def _with_no_p(found: Standard) -> Standard:
-    value, slope, others = found
-    return value, slope, np.vstack([others, np.zeros_like(value)])
+def near_gamma(
+    general: Callable[[Floats, float, float], Floats],
+    gamma: Callable[[Floats, float], Floats],
+    w: Floats,
+    shapes: Floats,
+) -> Floats:
+    """`general` (w, Q, log P); with a P too small for its special functions, the parabola in P from `gamma` (P = 0)."""
+    q, log_p = float(shapes[0]), float(shapes[1])
+    if log_p >= NEAR_GAMMA:
+        return general(w, q, log_p)
+    r = math.exp(log_p - NEAR_GAMMA)
+    middle, end = general(w, q, NEAR_GAMMA - math.log(2)), general(w, q, NEAR_GAMMA)
+    return np.asarray((1 - 2 * r) * (1 - r) * gamma(w, q) + 4 * r * (1 - r) * middle + r * (2 * r - 1) * end)
+
+
+def _shape_slopes(function: Callable[[Floats], Floats], shapes: Floats) -> Floats:
+    """Derivatives in Q and log P, shape (2, n)."""
+    q, log_p = float(shapes[0]), float(shapes[1])
+    return np.vstack(
+        [
+            central_slope(lambda at: function(np.array([at, log_p])), q, STEP * max(1.0, abs(q))),
+            central_slope(lambda at: function(np.array([q, at])), log_p, STEP),
+        ]
+    )
+
+
+def _gamma_density(w: Floats, q: float) -> Floats:
+    """Value and slope in w of the generalised gamma's log density, shape (2, n)."""
+    return np.vstack(GeneralisedGamma().standard_density(w, np.array([q]))[:2])
 
 
 def _degrees(q: float, log_p: float) -> tuple[float, float, float]:
@@ -243,24 +262,27 @@ def _log_mix(share: float, z: Floats) -> Floats:
 
 
 def _f_density(w: Floats, q: float, log_p: float) -> Floats:
+    """Log density and its slope in w, shape (2, n)."""
     s1, s2, delta = _degrees(q, log_p)
     rest = stirling_rest(s1 + s2) - stirling_rest(s1) - stirling_rest(s2)
     constant = 0.5 * (math.log(s1) + math.log(s2) - math.log(s1 + s2)) - HALF_LOG_2PI + rest
-    mixed = _log_mix(s1 / (s1 + s2), delta * w)
-    return math.log(delta) + constant + s1 * delta * w - (s1 + s2) * mixed
+    share = s1 / (s1 + s2)
+    mixed = _log_mix(share, delta * w)
+    value = math.log(delta) + constant + s1 * delta * w - (s1 + s2) * mixed
+    return np.vstack([value, delta * (s1 - (s1 + s2) * share * np.exp(delta * w - mixed))])
 
 
 def _f_survival(w: Floats, q: float, log_p: float) -> Floats:
-    from scipy.special import betainc, betaincc, betaln
+    from scipy.special import betainc, betaln
 
     s1, s2, delta = _degrees(q, log_p)
-    tilt = math.log(s1) - math.log(s2) + delta * w  # log odds of the beta variable
-    x = 1 / (1 + np.exp(-np.clip(tilt, -700, 700)))
-    y = 1 / (1 + np.exp(np.clip(tilt, -700, 700)))
-    survival = np.where(x < 0.5, betaincc(s1, s2, x), betainc(s2, s1, y))
-    dead = np.where(x < 0.5, betainc(s1, s2, x), betaincc(s2, s1, y))
+    tilt = np.clip(math.log(s1) - math.log(s2) + delta * w, -700, 700)  # log odds of the beta variable
+    y = 1 / (1 + np.exp(tilt))
+    survival = betainc(s2, s1, y)
     with np.errstate(divide="ignore"):
-        value: Floats = np.where(survival > 0.5, np.log1p(-dead), np.log(survival))
+        value: Floats = np.log(survival)
+    most = survival > 0.5
+    value[most] = np.log1p(-betainc(s1, s2, 1 / (1 + np.exp(-tilt[most]))))
     far = survival < 1e-200
     if far.any():  # leading term of the lower tail of the beta distribution of y, with one correction
         log_y = -np.logaddexp(0, tilt[far])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from kmeta.core.arrays import Floats
 from kmeta.methods.survival.parametric.climb import Top, climb
 from kmeta.methods.survival.parametric.distribution import Distribution, Lifetimes
+
+SAME = 1e-7  # log-likelihoods this near are one height: of such tops one that settled is taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,19 +58,32 @@ class Likelihood:
             return -np.inf, np.zeros_like(parameters)
         return value, gradient
 
-    def top(self, distribution: Distribution, beta: Floats | None = None) -> Top:
+    def top(self, distribution: Distribution) -> Top:
         """The highest of the tops uphill of the distribution's own starts and of its simpler relatives' tops."""
-        beta = np.zeros(self.x.shape[1]) if beta is None else beta
+        beta = np.zeros(self.x.shape[1])
         starts = [np.concatenate([start, beta]) for start in distribution.starts(self.lives)]
-        for relative, way in distribution.relatives():
-            found = self.top(relative).theta
-            p = len(relative.parameters)
-            starts.append(np.concatenate([way(found[:p]), self._translated(relative, distribution, found)]))
-        q = self.x.shape[1]
+        starts += [self._from_relative(distribution, *relative) for relative in distribution.relatives()]
+        tops = [self._uphill(distribution, start) for start in starts]
+        if not any(top.converged for top in tops):
+            starts = [self._from_relative(distribution, *relative) for relative in distribution.last_resort()]
+            tops += [self._uphill(distribution, start) for start in starts]
+        highest = max(top.value for top in tops)
+        level = [top for top in tops if top.value >= highest - SAME]
+        return max(level, key=lambda top: top.converged)
+
+    def _uphill(self, distribution: Distribution, start: Floats) -> Top:
         low, high = distribution.limits()
-        low, high = np.append(low, np.full(q, -np.inf)), np.append(high, np.full(q, np.inf))
-        tops = [climb(lambda at: self.height(distribution, at), start, low, high) for start in starts]
-        return max(tops, key=lambda top: (np.isfinite(top.value), round(top.value, 9), top.converged))
+        free = np.full(self.x.shape[1], np.inf)
+        return climb(
+            lambda at: self.height(distribution, at), start, np.append(low, -free), np.append(high, free)
+        )
+
+    def _from_relative(
+        self, distribution: Distribution, relative: Distribution, way: Callable[[Floats], Floats]
+    ) -> Floats:
+        found = self.top(relative).theta
+        theta = way(found[: len(relative.parameters)])
+        return np.concatenate([theta, self._translated(relative, distribution, found)])
 
     def _translated(self, relative: Distribution, distribution: Distribution, found: Floats) -> Floats:
         """Coefficients of the simpler distribution, in the meaning of the other."""

@@ -5,7 +5,7 @@ Source: Royston & Parmar 2002, doi:10.1002/sim.1203; the basis of flexsurv's fle
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from kmeta.methods.survival.parametric.distribution import (
     Lifetimes,
     Maker,
     Parameter,
+    Relative,
     Value,
 )
 from kmeta.methods.survival.parametric.location_scale import HALF_LOG_2PI, LogLogistic, LogNormal, Weibull
@@ -93,7 +94,7 @@ class Spline(Distribution):
         """None of its own: the straight line's maximum."""
         return []
 
-    def relatives(self) -> Sequence[tuple[Distribution, Callable[[Floats], Floats]]]:
+    def relatives(self) -> Sequence[Relative]:
         """Without inner knots: Weibull, log-logistic, log-normal."""
         rest = np.zeros(len(self.knots) - 2)
         if self.scale == "normal":
