@@ -14,6 +14,7 @@ STEPS = 200
 HALVINGS = 40
 SETTLED = 1e-13  # half the promise of a Newton step, relative to 1 + |value|
 NEARLY = 1e-7  # the same, taken as settled when rounding lets no step rise
+ROUNDING = 1e-15  # relative, of a log-likelihood
 KEPT = 1e-7  # a step that promised less leaves the curvature as it was
 FLATTEST = 1e-10  # least curvature a step may count on, of the largest, after scaling
 LONGEST = 3.0  # of any parameter in one step
@@ -47,6 +48,10 @@ def climb(height: Height, start: Floats, low: Floats, high: Floats) -> Top:
         size = 1 + abs(value)
         if promise <= SETTLED * size:
             settled = True
+            there = np.clip(theta + step, low, high)
+            risen, _ = height(there)
+            if risen >= value - ROUNDING * size:
+                theta, value = there, max(risen, value)
             break
         step *= min(1.0, LONGEST / float(np.abs(step).max()))
         found = _along(height, theta, value, gradient, step, low, high)

@@ -248,7 +248,7 @@ def inner_knots(lives: Lifetimes, choices: Choices, *, default: int) -> Floats:
         return np.asarray(np.log(given))
     n = default if choices.n_knots is None else choices.n_knots
     knots = np.quantile(events, np.arange(1, n + 1) / (n + 1)) if n else np.array([])
-    if (np.diff(knots) <= 0).any():
+    if (np.diff(knots) <= 0).any() or n + 2 > len(np.unique(events)):
         raise InputError(
             f"{n} knots fall together: too few different event times", where="n_knots", hint="fewer knots"
         )
