@@ -7,7 +7,6 @@ import pytest
 
 import kmeta as km
 from kmeta.core.errors import InputError
-from kmeta.methods.pooling.e_values import as_risk_ratio, e_value, e_value_of_limit
 
 S = [0.7, 0.75, 0.66, 0.58, 0.4, 0.5, 0.45, 0.35]
 N = [60, 80, 45, 30, 50, 90, 70, 25]
@@ -20,16 +19,11 @@ def contrast(**options):
     return km.class_contrast(given.pop("survival"), given.pop("n"), **given)
 
 
-def test_e_values_of_the_paper():
-    assert e_value(3.9, "HR", common=False) == pytest.approx(3.9 + math.sqrt(3.9 * 2.9))
-    assert e_value(1 / 3.9, "HR", common=False) == pytest.approx(e_value(3.9, "HR", common=False))
-    assert e_value(1.0, "OR", common=True) == 1
-    assert as_risk_ratio(4.0, "OR", common=True) == 2
-    hr = 1.5
-    wanted = (1 - 0.5 ** math.sqrt(hr)) / (1 - 0.5 ** math.sqrt(1 / hr))
-    assert as_risk_ratio(hr, "HR", common=True) == pytest.approx(wanted)
-    assert e_value_of_limit(0.8, 1.4, "HR", common=True) == 1
-    assert e_value_of_limit(1.8, 8.7, "HR", common=False) == pytest.approx(3.0)
+def test_the_e_values_are_those_of_the_ratio_for_a_common_outcome():
+    found = contrast()
+    alone = km.e_value(found.ratio[0], found.ratio_low[0], found.ratio_high[0], measure="HR")
+    assert found.common_outcome
+    assert (found.e_value[0], found.e_value_limit[0]) == (alone.e_value, alone.e_value_limit)
 
 
 def test_swapping_the_reference_inverts_the_ratio():

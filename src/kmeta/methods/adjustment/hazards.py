@@ -10,16 +10,21 @@ import numpy as np
 
 from kmeta.core.arrays import Floats
 from kmeta.core.errors import InputError
-from kmeta.methods import survival
 from kmeta.methods.effects import HazardRatio
+from kmeta.methods.survival.cox import cox
 from kmeta.methods.survival.log_hazard import normal_quantile, p_of_z
 
 
 class CoxModel(Protocol):
     """What is asked of a fitted Cox model: coefficients and their covariance."""
 
-    beta: Any
-    vcov: Any
+    @property
+    def beta(self) -> Any:
+        """Coefficients, shape (p,)."""
+
+    @property
+    def vcov(self) -> Any:
+        """Their covariance, shape (p, p)."""
 
 
 Cox = Callable[..., CoxModel]
@@ -71,15 +76,8 @@ class Contrast:
 
 
 def cox_of(given: Cox | None) -> Cox:
-    """The model to fit: the caller's, else that of `kmeta.methods.survival`."""
-    found: Cox | None = given or getattr(survival, "cox", None)
-    if found is None:
-        raise InputError(
-            "this kmeta has no Cox model",
-            where="cox",
-            hint="give one: cox(time, event, x, weights=, robust=)",
-        )
-    return found
+    """The model to fit: the caller's, else `kmeta.cox`."""
+    return given or cox
 
 
 def weighted_log_hr(

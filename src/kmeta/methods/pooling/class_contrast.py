@@ -14,6 +14,7 @@ from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
 from kmeta.core.numbers import p_phrase, percent, ratio
 from kmeta.core.result import Result
+from kmeta.methods.effects.unmeasured import RatioMeasure, e_value
 from kmeta.methods.meta.distributions import quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import labels_of, level_of, numbers, within_precision
@@ -21,10 +22,14 @@ from kmeta.methods.meta.moderators import INTERCEPT, omnibus
 from kmeta.methods.meta.multilevel import multilevel
 from kmeta.methods.meta.r_script import text, vector
 from kmeta.methods.meta.random_effects import random_effects
-from kmeta.methods.pooling.e_values import COMMON, e_value, e_value_of_limit
 from kmeta.methods.pooling.survival_scales import corrected, link_of, listed, log_variance
 
-KINDS = {"cloglog": ("HR", "hazard ratio (scale of cloglog)"), "logit": ("OR", "odds ratio of death")}
+KINDS: dict[str, tuple[RatioMeasure, str]] = {
+    "cloglog": ("HR", "hazard ratio (scale of cloglog)"),
+    "logit": ("OR", "odds ratio of death"),
+}
+COMMON = 0.15  # share with the event from which a hazard or odds ratio is no risk ratio
+_RATIO = ("ratio", "ratio_low", "ratio_high")
 FEW = 5  # arms a coefficient
 
 
@@ -186,7 +191,7 @@ def class_contrast(
     found = _ratios(fit, others, scale.back, names, s)
     common = bool(np.average(1 - s, weights=size) > COMMON)
     kind = KINDS[link][0]
-    limits = list(zip(found["ratio_low"].tolist(), found["ratio_high"].tolist(), strict=True))
+    explained = [_explained(row, kind, common) for row in np.column_stack([found[name] for name in _RATIO])]
     assert fit.beta is not None  # noqa: S101
     assert fit.vcov is not None  # noqa: S101
     places = [fit.terms.index(f"class[{name}]") for name in others]
@@ -198,8 +203,8 @@ def class_contrast(
         reference=reference,
         classes=others,
         level=level,
-        e_value=frozen([e_value(r, kind, common=common) for r in found["ratio"].tolist()]),
-        e_value_limit=frozen([e_value_of_limit(*pair, kind, common=common) for pair in limits]),
+        e_value=frozen([one for one, _ in explained]),
+        e_value_limit=frozen([limit for _, limit in explained]),
         common_outcome=common,
         adjusted_for=tuple(mods or ()),
         test_p=test_p,
@@ -208,6 +213,13 @@ def class_contrast(
         warnings=_warnings(fit, changed, shown, k, len(design) + 1),
         **found,
     )
+
+
+def _explained(row: Floats, kind: RatioMeasure, common: bool) -> tuple[float, float]:
+    """E-values of a ratio and of its nearer limit; what no confounder explains counts as at the ends of the scale."""
+    least, low, high = np.clip(row, 2e-6, 5e5).tolist()
+    found = e_value(least, low, high, measure=kind, rare=not common)
+    return found.e_value, found.e_value_limit or 1.0
 
 
 def _case_mix(mods: Mapping[str, Any], k: int) -> dict[str, Floats]:

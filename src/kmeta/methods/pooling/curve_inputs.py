@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
 from kmeta.methods.meta.inputs import numbers
-from kmeta.methods.survival.kaplan_meier import KaplanMeier, SurvivalCurve
+from kmeta.methods.survival.curve import SurvivalCurve
+from kmeta.methods.survival.kaplan_meier import KaplanMeier
 from kmeta.methods.survival.sample import refuse_rows
 
 COLUMNS = ("study", "time", "survival", "n_risk")

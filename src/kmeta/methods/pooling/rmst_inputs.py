@@ -13,7 +13,8 @@ from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
 from kmeta.core.result import Result
 from kmeta.methods.meta.inputs import numbers
-from kmeta.methods.survival.kaplan_meier import SurvivalCurve, kaplan_meier
+from kmeta.methods.survival.curve import SurvivalCurve
+from kmeta.methods.survival.kaplan_meier import kaplan_meier
 from kmeta.methods.survival.sample import groups_of, refuse_rows, survival_sample
 
 
