@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from bench.golden_bias import stopped_reml
+from bench._golden_bias import stopped_reml
 from bench.golden_survival import Case, Row, Unsupported, differences, number
 from kmeta.methods.effects import effect_sizes
 from kmeta.methods.meta import random_effects
