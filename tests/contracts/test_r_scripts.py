@@ -149,6 +149,9 @@ def text_only():
         *(km.peto(**TABLES), km.glmm("PLO", xi=[4, 6, 3, 8], ni=[12, 30, 23, 30])),
         km.robust_variance(Y, V, cluster=[1, 1, 2, 2, 3, 3, 4, 4]),
         km.mantel_haenszel("OR", **TABLES).leave_one_out(),
+        km.hazard_ratio(hr="0.48", ci_low="0.35", ci_high="0.67"),
+        km.e_value(0.6, 0.4, 0.9),
+        km.tipping_point(0.6, 0.4, 0.9),
     ]
 
 
@@ -179,7 +182,8 @@ def test_every_result_has_r_code(compared):
     seen = {}
     for result in [entry[0] for entry in compared.values()] + text_only():
         seen.setdefault(type(result).__name__, result.r_script())
-    assert set(seen) == set(result_classes()) - set(WITHOUT)
+    # classes of other rooms may be seen too: survival at a time is pooled by these models
+    assert set(result_classes()) - set(WITHOUT) <= set(seen)
     for name, script in seen.items():
         assert script.endswith("\n"), name
         assert not any(word in script for word in ("nan", "array(", "np.", "None")), name

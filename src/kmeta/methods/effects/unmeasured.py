@@ -185,6 +185,23 @@ class TippingPoint(Result):
             )
         return "\n".join([*lines, super().summary()])
 
+    def r_script(self) -> str:
+        """Base R that computes the confounders' ratios; NA where none can."""
+        aims = [self.estimate / self.threshold]
+        aims += [] if self.limit is None else [self.limit / self.threshold]
+        first, second = (
+            ", ".join(repr(row[name]) for row in self.confounders)
+            for name in ("prevalence_first", "prevalence_second")
+        )
+        return f"""p1 <- c({first})
+p0 <- c({second})
+tips <- function(bias) {{
+  g <- (bias * (1 - p0) - (1 - p1)) / (p1 - bias * p0)
+  ifelse(is.finite(g) & g > 0, g, NA)
+}}
+print(cbind(p1, p0, sapply(c({", ".join(map(repr, aims))}), tips)), digits = 10)
+"""
+
 
 def tipping_point(
     estimate: float,

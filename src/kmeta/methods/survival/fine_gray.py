@@ -80,7 +80,14 @@ class FineGray(Result):
         """Counts, the terms, the pseudo-likelihood."""
         counts = f"cause {self.cause}: {self.n_events} events, {self.n_competing} competing, {self.n_censored} censored"
         gain = f"log pseudo-likelihood {self.loglik:.6g}, without covariates {self.loglik_null:.6g}"
-        return "\n".join([f"Fine-Gray, n {self.n}, {counts}", super().summary(), gain])
+        return "\n".join([f"Fine-Gray, n {self.n}, {counts}", super().summary(), gain, *self.warnings])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader should know of the fit."""
+        unknown = [term for term, se in zip(self.terms, self.se.tolist(), strict=True) if math.isnan(se)]
+        few = "too few events to tell the standard error of " + ", ".join(unknown)
+        return (few,) if unknown else ()
 
     def predict(
         self, covariates: Mapping[str, float] | Sequence[float], times: ArrayLike
@@ -124,8 +131,8 @@ class FineGray(Result):
 
 
 def _exp(value: float) -> float:
-    """exp, infinite where it leaves the range of doubles."""
-    return math.exp(value) if value < LARGEST_LOG else math.inf
+    """exp, infinite where it leaves the range of doubles; NaN stays NaN."""
+    return math.inf if value >= LARGEST_LOG else math.exp(value)
 
 
 def fine_gray(
