@@ -12,7 +12,6 @@ import dataclasses
 import functools
 import json
 import math
-import pkgutil
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -35,6 +34,7 @@ from kmeta.methods.meta.scales import back_transform, inverse_freeman_tukey
 from kmeta.methods.meta.tau2 import TAU2, tau2_standard_error
 
 NAME = "golden"
+PARTS = ("batch", "bias", "effects", "location_scale", "multi")
 Values = dict[str, Any]
 
 
@@ -657,14 +657,13 @@ FAMILIES: dict[str, Handler] = {
 
 @functools.cache
 def add_parts() -> None:
-    """Each module bench/golden_<part>.py brings families in its own table FAMILIES.
+    """Each module of PARTS brings families in its own table FAMILIES.
 
     Where a family has a handler already, the part's is asked for what that one does not support.
     """
-    for part in sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)])):
-        if part.startswith("golden_"):
-            for family, run_case in import_module(f"bench.{part}").FAMILIES.items():
-                FAMILIES[family] = one_after_another(FAMILIES.get(family), from_part(run_case))
+    for part in PARTS:
+        for family, run_case in import_module(f"bench._golden_{part}").FAMILIES.items():
+            FAMILIES[family] = one_after_another(FAMILIES.get(family), from_part(run_case))
 
 
 def one_after_another(first: Handler | None, second: Handler) -> Handler:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 NAME = "survival-speed"
-PARTS = ("cox", "parametric", "ipd", "pooling")
+PARTS = ("individual", "cox", "parametric", "ipd", "pooling")
 
 
 @dataclass(frozen=True)

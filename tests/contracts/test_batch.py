@@ -29,7 +29,8 @@ FIELDS = [
     "q_df",
     "q_p",
 ]
-study = st.tuples(st.floats(-3, 3), st.floats(0.01, 2))
+# Estimates a millionth apart or equal: squares of smaller differences leave no digits to compare.
+study = st.tuples(st.floats(-3, 3).map(lambda y: round(y, 6)), st.floats(0.01, 2))
 ragged = st.lists(st.lists(study, min_size=1, max_size=9), min_size=1, max_size=6)
 
 

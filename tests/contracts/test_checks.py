@@ -39,16 +39,43 @@ SPOILT = Evidence(
     studies=(
         Study(study_id="bad1", n_total=10, note="overlaps bad2"),
         Study(study_id="bad2"),
+        Study(study_id="bad3"),
     ),
-    arms=(Arm(study_id="bad1", arm_id="a", treatment_class="mixed", treatment="x", n=20),),
+    arms=(
+        Arm(study_id="bad1", arm_id="a", treatment_class="mixed", treatment="x", n=20),
+        Arm(study_id="bad3", arm_id="a", treatment_class="systemic", treatment="x", n=200),
+        Arm(study_id="bad3", arm_id="b", treatment_class="systemic", treatment="y", n=200),
+    ),
     estimates=(
         value("a", value=0.4),
         value("a", outcome="PFS", value=0.6),
         value("a", value=74.0, time_months=120.0),
         value("nobody"),
+        # a ratio that its own arms do not give, curves that cross, an interval of more than all patients
+        value("a", study_id="bad3", value=0.8, ci_low=0.79, ci_high=0.81, time_months=12.0),
+        value("b", study_id="bad3", value=0.6, time_months=12.0),
+        value("a", study_id="bad3", value=0.3),
+        value("b", study_id="bad3", value=0.45),
+        # an incidence under the name of survival
+        *(
+            value("a", study_id="bad3", outcome="PFS", value=t / 100, time_months=t)
+            for t in (12.0, 24.0, 36.0)
+        ),
     ),
     comparisons=(
         Comparison(study_id="bad1", arm_a="a", arm_b="b", outcome="OS", measure="HR", estimate=-0.5),
+        Comparison(
+            study_id="bad3",
+            arm_a="a",
+            arm_b="b",
+            outcome="OS",
+            measure="HR",
+            estimate=0.8,
+            ci_low=0.75,
+            ci_high=0.86,
+            p_value="0.04",
+            flag="100 v 100 deaths",
+        ),
     ),
 )
 
@@ -211,7 +238,8 @@ def clean_evidence(draw: st.DrawFn) -> Evidence:
                 )
         for place in range(1, len(sizes)):
             estimate = rates[0] / rates[place]
-            spread = draw(st.floats(1.2, 3.0))
+            # no interval is narrower than all patients could make it by having the event
+            spread = draw(st.floats(1.1, 3.0)) * 2.718281828459045 ** (4 / (sizes[0] + sizes[place]) ** 0.5)
             comparisons.append(
                 Comparison(
                     study_id=study,

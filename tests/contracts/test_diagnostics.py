@@ -172,7 +172,8 @@ def test_a_multilevel_model_is_refused_in_words(name):
 @pytest.mark.parametrize(
     ("name", "options", "fitted", "words"),
     [
-        ("influence", {}, {"weights": [1, 1, 1]}, "weights"),
+        ("gosh", {}, {"weights": [1, 1, 1]}, "weights"),
+        ("permutation_test", {}, {"test": "kr"}, "test kr"),
         ("gosh", {}, {"mods": {"x": [1, 2, 4]}}, "moderators"),
         ("radial", {}, {"mods": {"x": [1, 2, 4]}}, "moderators"),
         ("gosh", {"n": 0}, {}, "subsets"),
@@ -197,3 +198,91 @@ def test_nothing_remains_when_the_only_estimate_is_left_out():
         km.random_effects(np.arange(30.0), np.ones(30), measure="GEN").gosh()
     with pytest.raises(InputError, match="permutations"):
         km.random_effects(np.arange(30.0), np.ones(30), measure="GEN").permutation_test(exact=True)
+
+
+Y, V = [0.1, 0.9, -0.4, 0.5, 1.4, 0.2, 0.7], [0.02, 0.05, 0.01, 0.2, 0.03, 0.04, 0.06]
+X, W = np.array([1.0, 2.0, 4.0, 3.0, 7.0, 5.0, 6.0]), np.array([2.0, 1.0, 1.0, 4.0, 3.0, 1.0, 2.0])
+SINGLY = {
+    "Kenward-Roger": {"test": "kr"},
+    "user weights": {"weights": W},
+    "user weights, moderator": {"weights": W, "mods": {"x": X}, "test": "knha"},
+    "GENQ": {"weights": W, "tau2": "GENQ", "test": "z"},
+    "GENQM": {"tau2": "GENQM", "test": "t"},
+    "location-scale": {"scale": {"x": X}, "test": "z"},
+    "location-scale, moderator": {"scale": {"x": X}, "mods": {"x": X}, "test": "knha"},
+}
+
+
+def part_of(rows, **options):
+    """The model of some estimates, made from their data anew."""
+    cut = {
+        name: {key: column[rows] for key, column in value.items()} if isinstance(value, dict) else value
+        for name, value in options.items()
+    }
+    if "weights" in cut:
+        cut["weights"] = W[rows]
+    return km.random_effects(np.array(Y)[rows], np.array(V)[rows], measure="GEN", **cut)
+
+
+def vcov_of(fit):
+    return np.array([[fit.se**2]]) if fit.vcov is None else fit.vcov
+
+
+@pytest.mark.parametrize("name", SINGLY)
+def test_what_no_batch_can_fit_is_refitted_without_each_estimate(name):
+    options = SINGLY[name]
+    fit = part_of(np.arange(7), **options)
+    got, points = fit.influence(), fit.baujat()
+    x = np.ones((7, 1)) if fit.x is None else fit.x
+    beta = np.array([fit.mu]) if fit.beta is None else fit.beta
+    for i in range(7):
+        other = part_of(np.delete(np.arange(7), i), **options)
+        left = np.array([other.mu]) if other.beta is None else other.beta
+        between = other.tau2 if "scale" not in options else np.exp(other.alpha @ [1, X[i]])
+        move, cov = beta - left, vcov_of(other)
+        assert got.tau2_del[i] == pytest.approx(between, rel=1e-6, abs=1e-9)
+        assert got.qe_del[i] == pytest.approx(other.q, rel=1e-9)
+        assert got.cook_d[i] == pytest.approx(move @ np.linalg.solve(vcov_of(fit), move), rel=1e-6, abs=1e-9)
+        assert got.cov_r[i] == pytest.approx(np.linalg.det(cov) / np.linalg.det(vcov_of(fit)), rel=1e-6)
+        assert points.y[i] == pytest.approx((x[i] @ move) ** 2 / (x[i] @ cov @ x[i]), rel=1e-6, abs=1e-9)
+    own = fit.tau2 if "scale" not in options else fit.tau2_i
+    np.testing.assert_allclose(points.x, (fit.yi - x @ beta) ** 2 / (fit.vi + own), rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", [name for name in SINGLY if "moderator" not in name])
+def test_what_no_batch_can_fit_is_left_out_and_added_one_by_one(name):
+    options = SINGLY[name]
+    fit = part_of(np.arange(7), **options)
+    gone, grown = fit.leave_one_out(), fit.cumulative(order=X)
+    order = np.argsort(X, kind="stable")
+    for i in range(7):
+        other = part_of(np.delete(np.arange(7), i), **options)
+        assert (gone.mu[i], gone.se[i]) == pytest.approx((other.mu, other.se), rel=1e-9)
+        if name == "location-scale" and i < 2:
+            assert np.isnan(grown.mu[i])
+            assert grown.k[i] == 0
+        else:
+            other = part_of(order[: i + 1], **options)
+            assert (grown.mu[i], grown.se[i]) == pytest.approx((other.mu, other.se), rel=1e-9)
+
+
+def test_deletions_that_leave_a_scale_column_constant_are_nan():
+    fit = km.random_effects(
+        Y, V, measure="GEN", scale={"x": [0, 0, 0, 1, 0, 0, 0]}, link="identity", test="z"
+    )
+    assert np.isnan(fit.influence().rstudent[3])
+    assert np.isfinite(fit.influence().rstudent[:3]).all()
+
+
+def test_weights_that_are_all_0_without_an_estimate_are_refused():
+    fit = km.random_effects(Y[:3], V[:3], measure="GEN", weights=[1, 0, 0])
+    with pytest.raises(InputError, match="all 0"):
+        fit.leave_one_out()
+
+
+def test_residuals_of_a_location_scale_model_have_the_variance_of_their_own_tau2():
+    fit = part_of(np.arange(7), **SINGLY["location-scale, moderator"])
+    total = fit.vi + fit.tau2_i
+    w = np.diag(1 / total)
+    off = np.eye(7) - fit.x @ np.linalg.inv(fit.x.T @ w @ fit.x) @ fit.x.T @ w
+    np.testing.assert_allclose(fit.rstandard().se ** 2, np.diag(off @ np.diag(total) @ off.T), rtol=1e-9)

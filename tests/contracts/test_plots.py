@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests.samples import figures as made
 
 from kmeta.core.errors import InputError, ReviewError
+from kmeta.methods.meta import doi_plot, p_curve, random_effects
 from kmeta.methods.strategy.table import StrategyTable
 from kmeta.methods.synthesis.result import Pool
 from kmeta.plots import PLOTS, Figure
@@ -150,6 +151,72 @@ CASES = {
         ("long names", made.curves(5), {}),
     ],
 }
+
+
+def odd_labels(k: int, measure: str = "HR", seed: int = 5) -> object:
+    """A model whose estimates have names that no label is made for."""
+    names = [made.LONG, made.UNBROKEN, made.ODD, *(f"Study {i}" for i in range(k))][:k]
+    fit = made.fit_of(k, measure, seed)
+    return random_effects(fit.yi, fit.vi, measure=measure, labels=names)
+
+
+def outlying() -> object:
+    """One estimate far from the others, one of enormous variance, two the same."""
+    yi, vi = [0.1, 0.1, 0.2, 9.0, -0.3], [0.02, 0.02, 0.05, 0.01, 400.0]
+    return random_effects(yi, vi, measure="MD", labels=list("ABCDE"), tau2="DL")
+
+
+def of_fits(draw: str, *, wide: int = 174) -> list:
+    """The same cases for every plot of what is drawn from a model."""
+    fits = [("k = 3", made.fit_of(3)), ("k = 30", made.fit_of(30)), ("odd names", odd_labels(9))]
+    fits += [("logit", odd_labels(12, "PLO")), ("difference", odd_labels(7, "MD")), ("outlying", outlying())]
+    cases = [(name, getattr(fit, draw)(), {}) for name, fit in fits]
+    return [*cases, ("other width", getattr(odd_labels(9), draw)(), {"width_mm": wide})]
+
+
+CASES |= {
+    "baujat": of_fits("baujat"),
+    "radial": of_fits("radial"),
+    "influence": of_fits("influence", wide=85),
+    "normal_quantiles": of_fits("rstandard") + of_fits("influence"),
+    "refits_forest": of_fits("leave_one_out", wide=85) + of_fits("cumulative", wide=85),
+    "gosh": [
+        ("all", made.fit_of(9).gosh(), {}),
+        ("drawn", made.fit_of(40, "MD").gosh(n=3000, seed=3), {"width_mm": 174}),
+        ("two", made.fit_of(2).gosh(), {}),
+        ("logit", made.fit_of(6, "PLO").gosh(), {}),
+        ("outlying", outlying().gosh(), {}),
+    ],
+    "profile": [
+        ("k = 9", made.fit_of(9).profile(), {}),
+        ("tau2 0", random_effects([0.1, 0.1, 0.1], [0.1, 0.2, 0.3], measure="MD").profile(), {}),
+        ("far", made.fit_of(5).profile([0.0, 0.001, 50.0]), {"width_mm": 174}),
+        ("ML", random_effects([0.1, 0.9, 2.0], [0.1, 0.2, 0.3], measure="MD", tau2="ML").profile(), {}),
+    ],
+    "doi_plot": [
+        (f"k = {k}", doi_plot(made.fit_of(k).yi, made.fit_of(k).vi), {"width_mm": w})
+        for k, w in ((3, 85), (60, 174))
+    ],
+    "p_curve": [
+        ("some", p_curve(made.fit_of(30).yi, made.fit_of(30).vi), {}),
+        ("none", p_curve([0.1, 0.2], [1.0, 1.0]), {}),
+        ("one", p_curve([2.0], [1.0]), {"title": "One result"}),
+        ("rising", p_curve([2.0, 2.01, 1.97, 2.1, 2.4], [1.0] * 5), {"width_mm": 174}),
+    ],
+}
+CASES["pooled_curve"] = [
+    (
+        "target",
+        made.summary_curve(12),
+        {"outcome": "Overall survival", "since": "Months since entry", "source": made.LONG},
+    ),
+    ("narrow", made.summary_curve(12), {"width_mm": 85}),
+    ("one", made.summary_curve(1), {"width_mm": 174}),
+    ("two", made.summary_curve(2), {"outcome": made.LONG, "since": made.LONG}),
+    ("high", made.summary_curve(6, 0.002), {"until": 12.0, "preset": "mono"}),
+    ("by class", made.summary_curve(12), {"by_class": True}),
+    ("by class narrow", made.summary_curve(21, classes=7), {"by_class": True, "width_mm": 85}),
+]
 EVERY = [
     pytest.param(name, *case[1:], id=f"{name}: {case[0]}") for name, cases in CASES.items() for case in cases
 ]
@@ -366,6 +433,8 @@ def test_mono_uses_greys_alone():
         ("forest", made.fit_of(3), {"labels": ["one"]}),
         ("forest_survival", made.target_survival(), {"width_mm": 5}),
         ("kaplan_meier_figure", [], {}),
+        ("pooled_curve", made.summary_curve(3), {"until": 0.0}),
+        ("pooled_curve", made.summary_curve(12, classes=8), {"by_class": True}),
     ],
 )
 def test_wrong_arguments_are_told(name, shown, options):

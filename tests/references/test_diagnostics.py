@@ -102,6 +102,32 @@ def test_residuals_with_user_weights():
     np.testing.assert_allclose(fit.rstandard().se[:6], wanted, rtol=1e-6)
 
 
+WEIGHTED = {
+    "rstudent": [-0.0898302711572, -0.8451963982084, -0.7135866639578],
+    "dffits": [-0.00767725084795, -0.21887264957658, -0.17960086417755],
+    "cook_d": [7.63031979968e-05, 6.07300780616e-02, 4.05738211426e-02],
+    "cov_r": [1.28478170347, 1.46086071394, 1.25166840236],
+    "tau2_del": [0.0858830970061, 0.0896840368193, 0.0811097260942],
+    "hat": [0.0259187199826, 0.1178570456741, 0.0657866093416],
+}
+
+
+def test_influence_and_the_standard_error_with_user_weights():
+    """r <- rma(yi, vi, weights = 1:13, mods = ~ ablat, test = "knha"); influence(r), baujat(r)."""
+    y, v = bcg()
+    fit = km.random_effects(y, v, measure="RR", weights=np.arange(1, 14), mods={"ablat": ABLAT}, test="knha")
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.vcov)), [0.31305593798878, 0.00952911070647], rtol=1e-9)
+    got = fit.influence()
+    for name, wanted in WEIGHTED.items():
+        np.testing.assert_allclose(getattr(got, name)[:3], wanted, rtol=1e-8, err_msg=name)
+    np.testing.assert_allclose(
+        got.dfbs[:3, 1], [-0.00753312328889, -0.22922177972247, -0.16953852172506], rtol=1e-8
+    )
+    np.testing.assert_allclose(
+        fit.baujat().y[:3], [5.62960639566e-05, 3.92450989696e-02, 2.99068824649e-02], rtol=1e-6
+    )
+
+
 @pytest.mark.parametrize(
     ("test", "p", "qm_p"),
     [
@@ -154,3 +180,18 @@ def test_subgroups(test, common_tau2, between, tau2, se):
     assert got.q_between == pytest.approx(between, rel=1e-5)
     assert (random.tau2, random.se) == pytest.approx((tau2, se), rel=1e-5)
     assert got.q_between_common == pytest.approx(19.8653698196656, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("name", "mods", "tau2", "se"),
+    [
+        ("DL2", None, 0.317955566121, 0.174473397125),
+        ("HE2", None, 0.318191188204, 0.175177726027),
+        ("DL2", {"ablat": ABLAT}, 0.1179880280606, 0.0842240631905),
+        ("HE2", {"ablat": ABLAT}, 0.153464296931, 0.110598238522),
+    ],
+)
+def test_two_step_estimators(name, mods, tau2, se):
+    """f <- rma(yi, vi, method = "DL" or "HE"); rma(yi, vi, method = "GENQ", weights = 1 / (vi + f$tau2))."""
+    fit = km.random_effects(*bcg(), measure="RR", tau2=name, mods=mods, test="z")
+    assert (fit.tau2, fit.tau2_se) == pytest.approx((tau2, se), rel=1e-10)

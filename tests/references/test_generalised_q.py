@@ -117,7 +117,7 @@ def test_the_wider_interval_of_two():
     [
         (lambda: km.random_effects(Y, V, measure="RR", test="kr", tau2="DL"), "REML"),
         (lambda: km.random_effects(Y, V, measure="RR", test="kr", weights=V), "REML"),
-        (lambda: km.random_effects(Y, V, measure="RR", test="kr").influence(), "kr"),
+        (lambda: km.random_effects(Y, V, measure="RR", test="kr").gosh(), "kr"),
         (lambda: km.random_effects(Y, V, measure="RR").generalised_q_interval([1, 2]), "2 weights"),
         (lambda: km.random_effects(Y, V, measure="RR").generalised_q_interval(level=95), "level"),
         (

@@ -56,6 +56,23 @@ def test_the_other_two_scales(interval, low, high):
     assert [row["ci_high"] for row in rows] == pytest.approx(high, abs=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("interval", "low", "high"),
+    [
+        ("logit", [59, 115, 353, 431], [353, 563, math.nan, math.nan]),
+        ("arcsine", [59, 156, 353, 431], [365, 563, math.nan, math.nan]),
+    ],
+)
+def test_quantiles_on_the_other_two_scales(interval, low, high):
+    """quantile(survfit(Surv(futime, fustat) ~ 1, ovarian, conf.type = ...), c(.1, .25, .4, .5)); survival 3.5-3."""
+    case = next(case for case in REFERENCE["cases"] if case["id"] == "km_ovarian_plain")
+    curve = km.kaplan_meier(case["input"]["time"], case["input"]["status"], interval=interval).curves[0]
+    found = [curve.quantile(p) for p in (0.1, 0.25, 0.4, 0.5)]
+    assert [each[0] for each in found] == [156, 365, 475, 638]
+    assert [each[1] for each in found] == low
+    assert [each[2] for each in found] == pytest.approx(high, nan_ok=True)
+
+
 def test_radiant_4_medians_and_survival():
     """R 4, survival 3.5-3, survfit with its default interval (log), on the digitised patients of RADIANT-4."""
     with (HERE / "radiant4-ipd.csv").open(encoding="utf-8", newline="") as file:

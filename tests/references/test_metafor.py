@@ -29,7 +29,8 @@ MULTILEVEL = {
 def test_the_grid_is_whole():
     """Each estimator with z, each test with REML, each family; a gap here is a gap in what is proven."""
     bcg = {run["run"] for run in SETS["uni_bcg"]["runs"]}
-    assert {f"{name}_z" for name in TAU2 if name not in ("GENQ", "GENQM")} <= bcg
+    elsewhere = ("GENQ", "GENQM", "DL2", "HE2")  # weights of their own, and two steps: test_diagnostics
+    assert {f"{name}_z" for name in TAU2 if name not in elsewhere} <= bcg
     assert {f"REML_{test}" for test in ("z", "t", "knha", "adhoc")} <= bcg
     assert {run["run"] for run in SETS["mv_konstantopoulos2011"]["runs"]} >= {"nested_REML_t", "nested_ML_z"}
     for name in ("prop_sim_survival5y", "prop_sim_extreme"):

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from kmeta.methods.meta import MetaFit, random_effects
+from kmeta.methods.pooling import PooledCurve, pooled_curve
 from kmeta.methods.strategy.table import StrategyRow, StrategyTable
 from kmeta.methods.survival.kaplan_meier import KaplanMeier, kaplan_meier
 from kmeta.methods.synthesis.result import Line, Pool, Synthesis
@@ -300,3 +301,17 @@ def flat_curves() -> KaplanMeier:
 def fit_of(k: int, measure: str = "HR", seed: int = 5) -> MetaFit:
     rng = np.random.default_rng(seed)
     return random_effects(rng.normal(-0.4, 0.4, k), rng.uniform(0.01, 0.2, k), measure=measure)
+
+
+def summary_curve(k: int, rate: float = 0.05, classes: int = 3, seed: int = 4) -> PooledCurve:
+    """A pooled curve of k studies that end between 12 and 48, in classes with names long and odd."""
+    rng = np.random.default_rng(seed)
+    names = ["resection", "systemic", LONG, UNBROKEN, ODD, "F", "G", "H"]
+    rows = []
+    for i in range(k):
+        own = rate * math.exp(rng.normal(0, 0.4))
+        for time in range(3, 13 + 6 * (i % 7), 3):
+            rows.append(
+                (f"Study {i}", time, math.exp(-own * time), 120 * math.exp(-(own + 0.02) * (time - 3)))
+            )
+    return pooled_curve(rows, groups=[names[i % classes] for i in range(k)])

@@ -7,7 +7,7 @@ import pytest
 from kmeta.core.errors import InputError
 from kmeta.review import codec
 from kmeta.review.estimate import Comparison, Estimate
-from kmeta.review.record import Decision, Record
+from kmeta.review.record import Decision, Pairing, Record
 from kmeta.review.study import Arm, Overlap, Study
 
 ESTIMATE = Estimate(study_id="s", arm_id="a", outcome="OS", kind="probability", value=0.5, time_months=60.0)
@@ -31,6 +31,9 @@ ESTIMATE = Estimate(study_id="s", arm_id="a", outcome="OS", kind="probability", 
         ),
         (Record(record_id="r", authors=("a", 1)), "authors"),
         (Decision(record_id="r", stage="title", reviewer="", vote="yes"), "stage: .*; vote: "),
+        (Pairing(record_a="a", record_b="", verdict="same"), "record_b is empty"),
+        (Pairing(record_a="a", record_b="b", verdict="merge"), "verdict"),
+        (Pairing(record_a="a", record_b="b", verdict="same", probability=1.5), "probability"),
         ("a text", "cannot be kept"),
     ],
 )
@@ -53,6 +56,18 @@ def test_what_cannot_be_kept_is_refused_with_its_field(noun, words):
 def test_a_body_that_is_no_noun_is_refused(kind, body, words):
     with pytest.raises(InputError, match=words):
         codec.decode(kind, body)
+
+
+def test_what_an_export_says_beyond_its_fields_comes_back_in_its_order():
+    record = Record(record_id="r", keywords=("b", "a"), extra=(("ZZ", "2"), ("AA", ""), ("ZZ", "1")))
+    encoded = codec.encode(record)
+    assert codec.decode(encoded.kind, encoded.body) == record
+
+
+def test_a_pair_is_one_pair_from_either_side():
+    ab = Pairing(record_a="a", record_b="b", verdict="same")
+    ba = Pairing(record_a="b", record_b="a", verdict="different")
+    assert codec.encode(ab).subject == codec.encode(ba).subject
 
 
 def test_equal_nouns_have_one_body_however_their_numbers_are_typed():

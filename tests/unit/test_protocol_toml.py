@@ -147,6 +147,7 @@ def test_a_title_is_enough():
         (('control = ["placebo"]', 'control = ["drug"]'), ["is in experimental as well"]),
         (('control = ["placebo"]', ""), ["control: is missing"]),
         (("randomised_only = false", "randomised_only = 0"), ["0 is not true or false"]),
+        (("randomised_only = false", "widths_from_p = 0"), ["0 is not true or false"]),
         (
             ("randomised_only = false", "time_months = 60"),
             ["belongs to survival_at; this analysis is hazard_ratio"],

@@ -48,3 +48,50 @@ def test_what_cannot_be_used_is_refused(change, words):
     options = {"survival": S, "n": N, "time": 60, **change}
     with pytest.raises(InputError, match=words):
         km.survival_at(options.pop("survival"), options.pop("n"), **options)
+
+
+def test_effective_sizes_from_what_each_arm_printed():
+    found = km.survival_at(
+        [0.6, 0.7, 0.5],
+        [60, 100, None],
+        time=60,
+        ci_low=[0.45, None, None],
+        ci_high=[0.72, None, None],
+        n_risk=[None, 35, 20],
+    )
+    by_interval = km.effective_sample_size(0.6, ci=(0.45, 0.72), n=60).n_effective
+    assert found.n_effective == pytest.approx([by_interval, 50, 40])
+    assert found.basis == ("ci", "n at risk", "n at risk")
+    plain = km.survival_at([0.6, 0.7, 0.5], found.n_effective, time=60)
+    assert found["all"].effect == plain["all"].effect
+    assert plain.basis == ("n",) * 3
+
+
+def test_more_precision_than_patients_is_held_and_told():
+    found = km.survival_at([0.6, 0.7], [20, 50], time=60, se=[0.01, 0.08], labels=["p", "q"])
+    assert found.n_effective[0] == 20
+    assert "held at n" in found.warnings[0]
+    assert found.warnings[0].endswith("p")
+    assert found.warnings[0] in found.summary()
+
+
+def test_the_summary_calls_a_difference_an_association_and_the_script_names_metafor():
+    found = km.survival_at(S, N, time=60, classes=["X", "X", "X", "Y", "Y"])
+    assert "association" in found.summary()
+    assert found.r_script().count("library(metafor)") == 2
+    assert "association" not in km.survival_at(S, N, time=60).summary()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "nothing tells the precision"),
+        ({"n_risk": [10, None]}, "arm 1"),
+        ({"n_risk": [10]}, "2 arms"),
+        ({"ci_low": [0.8, 0.5], "ci_high": [0.9, 0.9]}, "arm 0.*does not hold 0.6"),
+        ({"se": ["x", 1]}, "not a number"),
+    ],
+)
+def test_reports_that_cannot_be_are_refused(given, words):
+    with pytest.raises(InputError, match=words):
+        km.survival_at([0.6, 0.7], time=60, **given)

@@ -265,6 +265,34 @@ def test_without_an_interval_an_exact_p_and_events_give_one_that_agrees_with_the
     )
 
 
+def test_an_exact_p_alone_gives_a_width_only_where_the_plan_says_so():
+    rows = trials(ratio("a", 0.58, None, None, p_value="0.022"), ratio("b", 0.5, 0.4, 0.625))
+    assert [line.study_id for line in synthesise_hazard_ratios(rows, TRIALS, HR).overall.lines] == ["b"]
+    asked = synthesise_hazard_ratios(rows, TRIALS, replace(HR, widths_from_p=True)).overall
+    derived = next(line for line in asked.lines if line.study_id == "a")
+    assert derived.vi == pytest.approx((math.log(0.58) / 2.2904) ** 2, rel=1e-4)
+    assert derived.marks == ("d",)
+    assert derived.remark == "width derived from P = 0.022"
+    assert derived.basis == "derived from its exact p value"
+    assert asked.apart == ()
+
+
+@pytest.mark.parametrize(
+    ("estimate", "p", "flag"),
+    [
+        (0.58, "<0.001", ""),  # a bound
+        (0.58, "0.022", "one-sided"),
+        (0.98, "0.9", ""),  # rounding leaves the width open
+        (0.99, "0.04", ""),
+        (1.0, "0.5", ""),
+        (0.58, "0.5", "80 v 90 events"),  # contradicted by the events
+    ],
+)
+def test_a_p_that_says_too_little_gives_no_width(estimate, p, flag):
+    row = ratio("a", estimate, None, None, p_value=p, flag=flag)
+    assert math.isnan(of_ratio(row, from_p=True).vi)
+
+
 def test_two_trials_of_a_group_are_hollow_and_count_overall():
     other = replace(DRUG, name="other", words=("other",), group="Others")
     rows = trials(ratio("a", 0.5, 0.4, 0.625), ratio("b", 0.6, 0.4, 0.9), ratio("c", 0.7, 0.5, 0.98))

@@ -35,6 +35,7 @@
     experimental = ["everolimus"]       # hazard_ratio: names of treatments
     control = ["placebo"]               # hazard_ratio
     randomised_only = true              # hazard_ratio
+    widths_from_p = false               # hazard_ratio: take the width of a ratio without interval from its exact P
     year_from = 1995
     year_to = 2025
     tau2 = "REML"
@@ -78,6 +79,7 @@ _ONLY_FOR = {
     "experimental": "hazard_ratio",
     "control": "hazard_ratio",
     "randomised_only": "hazard_ratio",
+    "widths_from_p": "hazard_ratio",
 }
 
 
@@ -382,6 +384,7 @@ def _analysis(part: _Section) -> Analysis:
         experimental=part.list_of_words("experimental", required=kind == "hazard_ratio", unique=True),
         control=part.list_of_words("control", required=kind == "hazard_ratio", unique=True),
         randomised_only=_or_default(part.take("randomised_only", bool, "true or false"), "randomised_only"),
+        widths_from_p=_or_default(part.take("widths_from_p", bool, "true or false"), "widths_from_p"),
         year_from=first,
         year_to=last,
         tau2=part.words("tau2") or _default(Analysis, "tau2"),

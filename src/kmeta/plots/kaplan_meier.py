@@ -12,8 +12,9 @@ import numpy as np
 
 from kmeta.core.errors import InputError
 from kmeta.core.numbers import count, months
-from kmeta.methods.survival.kaplan_meier import KaplanMeier, SurvivalCurve
-from kmeta.plots.drawing import BEHIND, PATCH, Box, Drawing, Point
+from kmeta.methods.survival.curve import SurvivalCurve, number_at_risk
+from kmeta.methods.survival.kaplan_meier import KaplanMeier
+from kmeta.plots.drawing import PATCH, Box, Drawing, Point
 from kmeta.plots.figure import Figure, figure_of
 from kmeta.plots.registry import PLOTS
 from kmeta.plots.style import (
@@ -28,11 +29,12 @@ from kmeta.plots.style import (
     palette,
     points,
 )
+from kmeta.plots.survival_axes import HEIGHT, SurvivalAxes
 from kmeta.plots.text import measure, plain, wrap
-from kmeta.plots.ticks import Axis, shortest, time_axis
+from kmeta.plots.ticks import time_axis
 from kmeta.plots.words import counted, note_from_outside, ratio_interval, sentences
 
-HEIGHT, LEFT, LEFT_WITHOUT_NAMES, TOP = 160.0, 46.0, 34.0, 8.0
+LEFT, LEFT_WITHOUT_NAMES, TOP = 46.0, 34.0, 8.0
 LABEL_ROOM, LABEL_GAP, LABEL_PITCH = 46.0, 7.0, 19.0
 CURVE, BAND, CENSOR = 1.4, 0.12, 4.4
 LONGEST_LEADER, SAMPLE = 70.0, 12.0
@@ -127,14 +129,14 @@ def counts_at(curve: SurvivalCurve, ticks: Sequence[float]) -> _Counts:
     out = _Counts([], [], [])
     for tick in ticks:
         before = curve.time < tick - 1e-9
-        censored, events = int(curve.n_censored[before].sum()), int(curve.n_event[before].sum())
-        out.at_risk.append(curve.n - censored - events)
-        out.censored.append(censored)
-        out.events.append(events)
+        # sums of weights where there are any; with late entry those at risk are not the rest of n
+        out.at_risk.append(round(number_at_risk(curve.sample, max(0.0, tick - 1e-9))))
+        out.censored.append(round(float(curve.n_censored[before].sum())))
+        out.events.append(round(float(curve.n_event[before].sum())))
     return out
 
 
-class _Plot:
+class _Plot(SurvivalAxes):
     """Where the axes stand, and everything drawn in and around them."""
 
     def __init__(
@@ -143,7 +145,7 @@ class _Plot:
         self.curves, self.content, self.narrow = curves, content, narrow
         self.drawing = Drawing()
         last = max(float(curve.time[-1]) for curve in curves) if until is None else until
-        self.axis: Axis = time_axis(last)
+        self.axis = time_axis(last)
         self.until = self.axis.high if until is None else until
         self.roles = [arm_role(i) for i in range(len(curves))]
         widest = max(measure(curve.label, AXIS) for curve in curves)
@@ -158,12 +160,6 @@ class _Plot:
     def _label_width(curve: SurvivalCurve) -> float:
         return max(measure(curve.label, BODY, "bold"), measure(_events(curve), NOTE)) + 0.5
 
-    def x(self, time: float) -> float:
-        return self.left + self.axis.share(time) * (self.right - self.left)
-
-    def y(self, survival: float) -> float:
-        return self.top + (1 - survival) * HEIGHT
-
     def draw(
         self, outcome: str, since: str, said: Sequence[str], published: str, source: str, fade_below: int
     ) -> float:
@@ -171,7 +167,7 @@ class _Plot:
         place = self._block_place(lines)
         if place == "above":
             self.top += BLOCK * len(lines) + 2
-        self._axes(outcome, since)
+        self.axes(outcome, since)
         for curve, role in zip(self.curves, self.roles, strict=True):
             self._band(curve, role)
         for curve, role in zip(self.curves, self.roles, strict=True):
@@ -185,30 +181,6 @@ class _Plot:
             self.drawing.centred(MARGIN, bottom + 10, line)
             bottom += 9.4
         return bottom + 5 + MARGIN
-
-    def _axes(self, outcome: str, since: str) -> None:
-        d, bottom = self.drawing, self.top + HEIGHT
-        for share in (0.25, 0.5, 0.75, 1.0):
-            d.line([(self.left, self.y(share)), (self.right, self.y(share))], "grid", THIN, layer=BEHIND)
-        for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-            y = self.y(share)
-            d.line([(self.left - 3, y), (self.left, y)])
-            d.text(self.left - 5, y, f"{100 * share:.0f}", "end", size=AXIS)
-        d.line([(self.left, self.top), (self.left, bottom), (self.right, bottom)])
-        room = max(measure(shortest(tick), AXIS) for tick in self.axis.ticks) + 4
-        for i, tick in enumerate(self.axis.ticks):
-            d.line([(self.x(tick), bottom), (self.x(tick), bottom + 3)])
-            if i % self._stride(room) == 0:
-                d.text(self.x(tick), bottom + 9, shortest(tick), "middle", size=AXIS)
-        title = wrap(plain(since, BODY), self.right - self.left, 1)[0]
-        d.centred((self.left + self.right) / 2, bottom + 20, title, "middle")
-        side = wrap(plain(f"{outcome}, %", BODY), HEIGHT, 1)[0]
-        d.runs(self.left - 22.0, self.top + HEIGHT / 2, side, "middle", turned=True)
-
-    def _stride(self, room: float) -> int:
-        """Every how many ticks a text of that width has room."""
-        pitch = (self.right - self.left) / (len(self.axis.ticks) - 1)
-        return max(1, math.ceil(room / pitch))
 
     def _steps(self, curve: SurvivalCurve, values: Sequence[float], first: float = 1.0) -> list[Point]:
         """A step function from time 0 to the end of the curve, cut at the last time shown."""
@@ -355,7 +327,7 @@ class _Plot:
             tables.append(("Censored (cumulative)", [c.censored for c in counted_up]))
             tables.append(("Events (cumulative)", [c.events for c in counted_up]))
         room = max(measure(count(curve.n), AXIS) for curve in self.curves) + 4
-        stride, y = self._stride(room), top
+        stride, y = self.stride(room), top
         for title, rows in tables:
             y += 12.5
             self.drawing.text(MARGIN, y, title, size=AXIS, bold=True)

@@ -16,6 +16,7 @@ from kmeta.plots.text import Run, Runs, marked_up, plain
 MARK_WORDS = {
     "a": "adjusted or stratified",
     "k": "from the Kaplan-Meier curve",
+    "d": "width derived from *P*",
     "p": "from *P* and events",
     "e": "from events, O − E and V",
     "i": "investigator assessed",

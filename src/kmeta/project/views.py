@@ -25,7 +25,7 @@ ABOUT = (
     "their names). review.toml is the protocol. The rest is derived from these for reading: change the review in "
     "kmeta, not here. `kmeta restore` makes a project of this folder."
 )
-_TABLES = ("study", "arm", "estimate", "comparison", "overlap", "published", "criterion")
+_TABLES = ("study", "arm", "estimate", "comparison", "overlap", "published", "criterion", "pairing")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _TOML_ESCAPED = re.compile(r'[\x00-\x1f\x7f"\\]')
 

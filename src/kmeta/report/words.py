@@ -85,6 +85,7 @@ INTERVALS = {"published": "published", "wilson": "Wilson", "none": "–"}
 MARKS = {
     "a": "adjusted or stratified",
     "k": "from the Kaplan-Meier curve",
+    "d": "width derived from the exact P value of the ratio",
     "p": "from the P value and the number of events",
     "e": "from events, observed minus expected and its variance",
     "i": "assessed by the investigator",

@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from kmeta.core.errors import FormatError, InputError, Problem
 from kmeta.review.estimate import Comparison, Criterion, Estimate, PublishedResult
 from kmeta.review.evidence import Evidence
-from kmeta.review.record import Decision, Record
+from kmeta.review.record import Decision, Pairing, Record
 from kmeta.review.study import Arm, Overlap, Study
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-Noun = Study | Arm | Estimate | Comparison | Overlap | PublishedResult | Criterion | Record | Decision
+Noun = (
+    Study | Arm | Estimate | Comparison | Overlap | PublishedResult | Criterion | Record | Decision | Pairing
+)
 Key = tuple[Any, ...]
 
 # A title of a megabyte is no title; what is larger belongs among the files.
@@ -105,6 +107,12 @@ KINDS: Mapping[str, Kind] = {
             key=_fields("patient_state", "option", "criterion", "source"),
         ),
         Kind(name="record", noun=Record, evidence="records", key=_fields("record_id")),
+        Kind(
+            name="pairing",
+            noun=Pairing,
+            evidence="pairings",
+            key=lambda pairing: tuple(sorted((pairing.record_a, pairing.record_b))),
+        ),
         Kind(
             name="decision",
             noun=Decision,
@@ -291,7 +299,8 @@ _NOT_FINITE = "is not a finite number"
 _HINT = {_NOT_FINITE: "leave it empty when it is not known or not reached"}
 # Fields that name a thing; without them there is no thing.
 _REQUIRED = {
-    "study_id", "arm_id", "arm_a", "arm_b", "study_a", "study_b", "record_id", "reviewer", "outcome", "measure",
+    "study_id", "arm_id", "arm_a", "arm_b", "study_a", "study_b", "record_id", "record_a", "record_b",
+    "reviewer", "outcome", "measure",
 }  # fmt: skip
 # An earlier review whose results could not be read has no measure, and is worth keeping all the same.
 _MAY_BE_EMPTY = {(PublishedResult, "measure")}
@@ -299,8 +308,8 @@ _MAY_BE_EMPTY = {(PublishedResult, "measure")}
 
 def _tidy(value: Any) -> Any:
     """JSON's lists as the tuples they were; a zero without a sign, for equal nouns have equal bodies."""
-    if isinstance(value, list):
-        return tuple(value)
+    if isinstance(value, list):  # two levels and no more: no noun has three
+        return tuple(tuple(part) if isinstance(part, list) else part for part in value)
     return value + 0.0 if isinstance(value, float) else value
 
 

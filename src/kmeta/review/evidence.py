@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kmeta.review.estimate import Comparison, Criterion, Estimate, PublishedResult
-from kmeta.review.record import Decision, Record
+from kmeta.review.record import Decision, Pairing, Record
 from kmeta.review.study import Arm, Overlap, Study
 
 
@@ -23,6 +23,7 @@ class Evidence:
     criteria: tuple[Criterion, ...] = ()
     records: tuple[Record, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    pairings: tuple[Pairing, ...] = ()
 
     @cached_property
     def study(self) -> dict[str, Study]:

@@ -45,6 +45,7 @@ class Analysis:
     hazard_ratio: pool the trials that compare one of `experimental` with one of `control` (names of treatments).
     median: list the medians of `outcomes`.
     comparison: list the comparisons of two treatment classes within one study (one of them in `classes`).
+    `widths_from_p`: hazard ratios printed without an interval enter with the standard error of their exact P value.
     `year_from`, `year_to` override the protocol's window of publication years for this analysis (an amendment).
     """
 
@@ -58,6 +59,7 @@ class Analysis:
     experimental: tuple[str, ...] = ()
     control: tuple[str, ...] = ()
     randomised_only: bool = True
+    widths_from_p: bool = False
     year_from: int | None = None
     year_to: int | None = None
     tau2: str = "REML"

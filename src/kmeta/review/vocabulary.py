@@ -220,6 +220,8 @@ _FOLLOW_UP = re.compile(
     r"\b(?:median|mean) follow up\b[^;:.\d]{0,60}(?P<values>\d[^;:]{0,60}?)\b(?P<unit>months?|years?)\b"
 )
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_EVENTS_BY_ARM = re.compile(r"\b(\d+) (?:v|vs|versus|and|against) (\d+) (?:events|deaths|progressions)\b")
+_EVENTS = re.compile(r"\b(\d+) (?:events|deaths|progressions)\b")
 _N_OF = re.compile(r"\bn ?= ?(\d{1,9})\b")
 
 
@@ -274,3 +276,15 @@ def stated_n(text: str) -> int | None:
     """
     found = {int(number) for number in _N_OF.findall(normalised(text))}
     return found.pop() if len(found) == 1 else None
+
+
+def stated_events(text: str) -> tuple[int, ...] | None:
+    """Events of two arms, or of both together, that `text` names; None where it names none.
+
+    >>> stated_events("update; 30 v 78 events"), stated_events("48 deaths of 85"), stated_events("n = 85")
+    ((30, 78), (48,), None)
+    """
+    words = normalised(text)
+    if found := _EVENTS_BY_ARM.search(words):
+        return int(found[1]), int(found[2])
+    return (int(total[1]),) if (total := _EVENTS.search(words)) else None

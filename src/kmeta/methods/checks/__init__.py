@@ -6,11 +6,14 @@ module of its subject, or the entry point of another package in the group "kmeta
 """
 
 from kmeta.methods.checks import (  # noqa: F401 (importing them registers their checks)
+    agreement,
     arms,
     comparisons,
     follow_up,
+    intervals,
     overlaps,
     patients,
+    proportionality,
     sources,
     survival_values,
     time_origins,

@@ -6,10 +6,10 @@ import math
 import re
 from statistics import NormalDist
 
-from kmeta.methods.checks.reading import by, codes, is_event_probability, matched
+from kmeta.methods.checks.reading import by, codes, value_pairs
 from kmeta.methods.checks.registry import CHECKS
 from kmeta.methods.checks.wording import counted, place, plain, ratio, said, several
-from kmeta.review.estimate import Comparison, Estimate
+from kmeta.review.estimate import Comparison
 from kmeta.review.evidence import Evidence
 from kmeta.review.finding import Finding
 from kmeta.review.vocabulary import meanings
@@ -92,7 +92,7 @@ def direction(evidence: Evidence) -> list[Finding]:
     for row in evidence.comparisons:
         if row.measure != "HR" or row.estimate is None or row.estimate <= 0 or _is_subgroup(row):
             continue
-        against = _contradictions(evidence, row)
+        against = contradictions(evidence, row)
         if against:
             better = row.arm_a if row.estimate < 1 else row.arm_b
             found.append(
@@ -121,12 +121,12 @@ def direction(evidence: Evidence) -> list[Finding]:
     return found
 
 
-def _contradictions(evidence: Evidence, row: Comparison) -> list[str]:
+def contradictions(evidence: Evidence, row: Comparison) -> list[str]:
     """Values of both arms that say the other arm lives longer; none where any pair of values agrees."""
     if row.estimate is None or 1 / _NEAR_1 < row.estimate < _NEAR_1:
         return []
     words, agrees = [], False
-    for ours, theirs in _value_pairs(evidence, row):
+    for ours, theirs in value_pairs(evidence, row):
         if ours.value is None or theirs.value is None:
             continue
         near = _NEAR_SURVIVAL if ours.kind == "probability" else (_NEAR_1 - 1) * max(ours.value, theirs.value)
@@ -135,25 +135,6 @@ def _contradictions(evidence: Evidence, row: Comparison) -> list[str]:
         if difference > near:
             words.append(f"{said(ours)} in {row.arm_a} and {said(theirs)} in {row.arm_b}")
     return [] if agrees else words
-
-
-def _value_pairs(evidence: Evidence, row: Comparison) -> list[tuple[Estimate, Estimate]]:
-    """Values of the two arms that can be set side by side: same outcome, kind, time, origin and matching."""
-    mine = [
-        value
-        for value in evidence.estimates
-        if value.study_id == row.study_id and value.outcome == row.outcome
-    ]
-    sides = [[value for value in mine if value.arm_id == arm] for arm in (row.arm_a, row.arm_b)]
-    return [
-        (ours, theirs)
-        for ours in sides[0]
-        for theirs in sides[1]
-        if (ours.kind, ours.time_months, ours.time_origin)
-        == (theirs.kind, theirs.time_months, theirs.time_origin)
-        and matched(evidence, ours) == matched(evidence, theirs)
-        and not is_event_probability(ours)
-    ]
 
 
 def _control_first(evidence: Evidence, row: Comparison) -> bool:
@@ -255,7 +236,7 @@ def asymmetric_interval(evidence: Evidence) -> list[Finding]:
             or row.ci_low >= row.ci_high
         ):
             continue
-        own = [_places(value) for value in (row.estimate, row.ci_low, row.ci_high)]
+        own = [places_of(value) for value in (row.estimate, row.ci_low, row.ci_high)]
         fine = [max(places, 2) for places in own]
         if _gap(row, fine) <= _SLACK:
             continue
@@ -281,7 +262,8 @@ def asymmetric_interval(evidence: Evidence) -> list[Finding]:
     return found
 
 
-def _places(value: float) -> int:
+def places_of(value: float) -> int:
+    """Decimals that a number shows."""
     text = repr(value)
     return 0 if "e" in text or text.endswith(".0") else len(text.partition(".")[2])
 
@@ -311,7 +293,7 @@ def p_against_interval(evidence: Evidence) -> list[Finding]:
         if not number or not _is_ratio(row) or row.estimate is None or not row.ci_low or not row.ci_high:
             continue
         level = NormalDist().inv_cdf(0.5 + row.level / 2)
-        half = 0.5 * 10.0 ** -max(map(_places, (row.ci_low, row.ci_high)))
+        half = 0.5 * 10.0 ** -max(map(places_of, (row.ci_low, row.ci_high)))
         widest = math.log((row.ci_high + half) / max(row.ci_low - half, 1e-9)) / (2 * level)
         narrowest = math.log(max(row.ci_high - half, row.ci_low + half) / (row.ci_low + half)) / (2 * level)
         expected = [

@@ -92,3 +92,31 @@ def subgroups_of(evidence: Evidence) -> Mapping[tuple[str, str], list[Arm]]:
 def values_of(evidence: Evidence) -> dict[tuple[str, str], list[Estimate]]:
     """(study, arm) -> its estimates, in a fixed order."""
     return {(key[0], key[1]): rows for key, rows in by(evidence.estimates, lambda row: row.key).items()}
+
+
+def value_pairs(evidence: Evidence, row: Comparison) -> list[tuple[Estimate, Estimate]]:
+    """Values of the two arms that can be set side by side: same outcome, kind, time, origin and matching."""
+    mine = [
+        value
+        for value in evidence.estimates
+        if value.study_id == row.study_id and value.outcome == row.outcome
+    ]
+    sides = [[value for value in mine if value.arm_id == arm] for arm in (row.arm_a, row.arm_b)]
+    return [
+        (ours, theirs)
+        for ours in sides[0]
+        for theirs in sides[1]
+        if (ours.kind, ours.time_months, ours.time_origin)
+        == (theirs.kind, theirs.time_months, theirs.time_origin)
+        and matched(evidence, ours) == matched(evidence, theirs)
+        and not is_event_probability(ours)
+    ]
+
+
+def hazard_ratios(evidence: Evidence) -> list[Comparison]:
+    """The comparisons that are hazard ratios with a value that can be."""
+    return [
+        row
+        for row in evidence.comparisons
+        if row.measure == "HR" and row.estimate is not None and 1e-6 < row.estimate < 1e6
+    ]

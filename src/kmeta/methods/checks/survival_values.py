@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from kmeta.methods.checks.reading import (
     ROUNDING,
     Curve,
@@ -110,6 +112,40 @@ def not_monotone(evidence: Evidence) -> list[Finding]:
             )
         )
     return found
+
+
+@CHECKS.register("incidence_as_survival")
+def incidence_as_survival(evidence: Evidence) -> list[Finding]:
+    """Values entered as survival that only rise: a cumulative incidence, or 1 minus survival, under a wrong name."""
+    found = []
+    for key, rows in curves(evidence, kinds=("probability", "median")).items():
+        values = points(rows)
+        rises = [late[1] > early[1] + ROUNDING for early, late in pairwise(values) if late[0] > early[0]]
+        if not rises or not all(rises) or (len(rises) < 2 and not _mirrored(values, rows)):
+            continue
+        shown = several((said(row) for _, _, row in values), limit=4)
+        found.append(
+            Finding(
+                check="incidence_as_survival",
+                where=place(key[0], [key[1]]),
+                message=f"{key[2]} from {key[3]} only rises: {shown}. "
+                f"Survival falls; the probability of an event rises.",
+                hint="If the source prints a cumulative incidence, name the outcome so; never enter it as survival.",
+                severity="error",
+                effect="Left out of pooled results: survival that rises.",
+                study_ids=(key[0],),
+            )
+        )
+    return found
+
+
+def _mirrored(values: list[tuple[float, float, Estimate]], rows: Curve) -> bool:
+    """Whether 1 minus the values, and not they, are above one half before the median and below after it."""
+    medians = [row.value for row in rows if row.kind == "median" and row.value is not None]
+    sides = [
+        (time < middle) == (value < 0.5) for middle in medians for time, value, _ in values if time != middle
+    ]
+    return bool(sides) and all(sides)
 
 
 @CHECKS.register("median_against_curve")
@@ -230,7 +266,11 @@ def zero_survival(evidence: Evidence) -> list[Finding]:
 def mean_for_median(evidence: Evidence) -> list[Finding]:
     """Unrestricted means of survival times: they depend on the longest follow-up and are no medians."""
     found = []
-    means = [row for row in evidence.estimates if row.kind == "mean"]
+    means = [
+        row
+        for row in evidence.estimates
+        if row.kind == "mean" or (row.kind == "median" and "mean_not_median" in codes(row))
+    ]
     for (study,), rows in by(means, lambda row: (row.study_id,)).items():
         kinds = "A mean, not a median" if len(rows) == 1 else f"{len(rows)} means, not medians"
         values = several(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from kmeta.core.arrays import Floats
+from kmeta.core.canonical import plain
 from kmeta.core.errors import InputError
 from kmeta.core.registry import Registry
 from kmeta.core.result import Result
@@ -21,7 +23,8 @@ class EffectSizes(Result):
 
     `basis`: what each was computed from ("counts", "ci", "se", "p", ...). `notes`: what was corrected or doubtful,
     one text a study, empty where nothing is to be said;
-    a study without a finite value is NaN. Unpacks as `yi, vi = effect_sizes(...)`.
+    a study without a finite value is NaN. `given`: the columns and options they were made of.
+    Unpacks as `yi, vi = effect_sizes(...)`.
     """
 
     measure: str
@@ -29,9 +32,20 @@ class EffectSizes(Result):
     vi: Floats
     basis: tuple[str, ...]
     notes: tuple[str, ...]
+    given: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __iter__(self) -> Iterator[Floats]:
         return iter((self.yi, self.vi))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field as plain values; `given` is left out."""
+        return {name: plain(getattr(self, name)) for name in ("measure", "yi", "vi", "basis", "notes")}
+
+    def r_script(self) -> str:
+        """R code with the data inline: metafor's escalc call, or yi and vi where it has no such input."""
+        from kmeta.methods.effects.escalc_call import escalc_call
+
+        return escalc_call(self)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a study."""
@@ -77,4 +91,4 @@ def effect_sizes(measure: str, **columns: Any) -> EffectSizes:
             raise InputError(
                 f"{measure} has no column {name!r}", where="columns", hint="perhaps " + ", ".join(near)
             )
-    return function(**columns)
+    return replace(function(**columns), given=MappingProxyType(columns))

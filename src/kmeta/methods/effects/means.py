@@ -70,9 +70,7 @@ def _standardised(a: Group, b: Group, vtype: str, correct: bool) -> tuple[Floats
     if vtype == "UB":
         return y, base + (1 - (df - 2) / (df * factor**2)) * y**2
     if vtype == "AV":
-        known = np.isfinite(y)
-        mean = float((n[known] * y[known]).sum() / n[known].sum()) if known.any() else np.nan
-        return y, base + mean**2 / (2 * n)
+        return y, base + _average(y, n, y) ** 2 / (2 * n)
     return y, base + y**2 / (2 * n)
 
 
@@ -83,9 +81,21 @@ def _heteroscedastic(a: Group, b: Group, _: str, correct: bool) -> tuple[Floats,
     return y, v + (a.s**2 / a.df + b.s**2 / b.df) / spread
 
 
-def _second_group_sd(a: Group, b: Group, _: str, correct: bool) -> tuple[Floats, Floats]:
-    y = (a.m - b.m) / b.s * (small_sample_factor(b.df) if correct else 1.0)
-    return y, 1 / a.n + 1 / b.n + y**2 / (2 * b.n)
+def _second_group_sd(a: Group, b: Group, vtype: str, correct: bool) -> tuple[Floats, Floats]:
+    factor = small_sample_factor(b.df)
+    y = (a.m - b.m) / b.s * (factor if correct else 1.0)
+    base = 1 / a.n + 1 / b.n
+    if vtype == "UB":
+        return y, base + (1 - (b.df - 2) / (b.df * factor**2)) * y**2
+    if vtype == "AV":
+        return y, base + _average(y, a.n + b.n, y) ** 2 / (2 * b.n)
+    return y, base + y**2 / (2 * b.n)
+
+
+def _average(values: Floats, n: Floats, y: Floats) -> float:
+    """Mean of `values` by sample sizes, over the studies that have an estimate."""
+    known = np.isfinite(y) & np.isfinite(values)
+    return float((n[known] * values[known]).sum() / n[known].sum()) if known.any() else np.nan
 
 
 def _log_means(a: Group, b: Group, vtype: str, correct: bool) -> tuple[Floats, Floats]:
@@ -95,6 +105,11 @@ def _log_means(a: Group, b: Group, vtype: str, correct: bool) -> tuple[Floats, F
     if vtype == "HO":
         pooled = _pooled_sd(a, b)
         first, second = (pooled / a.m) ** 2, (pooled / b.m) ** 2
+    elif vtype == "AV":
+        first, second = (np.full_like(y, _average(g.s / g.m, g.n, y) ** 2) for g in (a, b))
+    elif vtype == "AVHO":
+        cv, n = np.concatenate([a.s / a.m, b.s / b.m]), np.concatenate([a.n, b.n])
+        first = second = np.full_like(y, _average(cv, n, np.concatenate([y, y])) ** 2)
     else:
         first, second = a.cv2, b.cv2
     return y, first / a.n + second / b.n
@@ -118,8 +133,8 @@ TWO_GROUPS: dict[str, tuple[Comparison, tuple[str, ...]]] = {
     "MD": (_difference, ("LS", "HO")),
     "SMD": (_standardised, ("LS", "LS2", "UB", "AV")),
     "SMDH": (_heteroscedastic, ("LS",)),
-    "SMD1": (_second_group_sd, ("LS",)),
-    "ROM": (_log_means, ("LS", "HO")),
+    "SMD1": (_second_group_sd, ("LS", "UB", "AV")),
+    "ROM": (_log_means, ("LS", "HO", "AV", "AVHO")),
     "CVR": (_log_cv, ("LS",)),
     "VR": (_log_sd, ("LS",)),
 }
@@ -151,7 +166,9 @@ def two_means(
     """Two groups' means compared: MD, SMD (Hedges' g), SMDH, SMD1, ROM (log ratio), CVR, VR (logs).
 
     m1i, sd1i, n1i : mean, standard deviation and size of the first group; m2i, sd2i, n2i of the second; shape (k,).
-    vtype : MD "LS" or "HO" (one variance for both groups); SMD "LS", "LS2", "UB", "AV"; ROM "LS", "HO".
+    vtype : MD "LS" or "HO" (one variance for both groups); SMD "LS", "LS2", "UB", "AV"; SMD1 "LS", "UB",
+        "AV"; ROM "LS", "HO", "AV", "AVHO". "AV" has the mean effect by sample size (ROM: coefficient of variation of
+        each group, "AVHO": of both) in place of each study's own.
     correct : SMD, SMDH, SMD1 Hedges' exact factor; ROM, CVR the second-order correction of bias.
     A study without a finite value (a ratio of means of different sign) has NaN, and its note says why.
     Raises InputError. Source: Viechtbauer 2010, doi:10.18637/jss.v036.i03 (escalc); SMD: Hedges 1981,
@@ -175,12 +192,15 @@ def one_mean(
     mi: ArrayLike | None = None,
     sdi: ArrayLike | None = None,
     ni: ArrayLike | None = None,
+    vtype: str = "LS",
 ) -> EffectSizes:
     """One group: MN (mean), MNLN (log mean), SMN (standardised mean), CVLN, SDLN (logs of CV and SD).
 
-    mi, sdi, ni : mean, standard deviation and size, shape (k,).
+    mi, sdi, ni : mean, standard deviation and size, shape (k,). vtype : "LS", the only kind of variance.
     Raises InputError. Source: Viechtbauer 2010, doi:10.18637/jss.v036.i03 (escalc).
     """
+    if vtype != "LS":
+        raise InputError(f"{measure} has no vtype {vtype!r}", where="vtype", hint="LS")
     group = _group(mi, sdi, ni, ("mi", "sdi", "ni"), means=measure != "SDLN")
     with np.errstate(all="ignore"):
         yi, vi = ONE_GROUP[measure](group)

@@ -19,32 +19,39 @@ from kmeta.methods.effects.zero_cells import amount_of, to_correct
 
 MANY = 1e12  # patients: more is a mistake
 Scale = Literal["log-log", "log", "plain", "logit"]
-Transform = Callable[[Floats, Floats], tuple[Floats, Floats]]
+Transform = Callable[[Floats, Floats, str], tuple[Floats, Floats]]
 
 
-def _raw(x: Floats, n: Floats) -> tuple[Floats, Floats]:
-    p = x / n
-    return p, p * (1 - p) / n
+def _share(x: Floats, n: Floats, vtype: str) -> Floats:
+    """The share that the variance is made of: each study's own, or for "AV" that of all patients."""
+    return np.full_like(n, x.sum() / n.sum()) if vtype == "AV" else x / n
 
 
-def _log(x: Floats, n: Floats) -> tuple[Floats, Floats]:
-    return np.log(x / n), 1 / x - 1 / n
+def _raw(x: Floats, n: Floats, vtype: str) -> tuple[Floats, Floats]:
+    p = _share(x, n, vtype)
+    return x / n, p * (1 - p) / (n - 1 if vtype == "UB" else n)
 
 
-def _logit(x: Floats, n: Floats) -> tuple[Floats, Floats]:
-    return np.log(x / (n - x)), 1 / x + 1 / (n - x)
+def _log(x: Floats, n: Floats, vtype: str) -> tuple[Floats, Floats]:
+    p = _share(x, n, vtype)
+    return np.log(x / n), (1 / p - 1) / n if vtype == "AV" else 1 / x - 1 / n
 
 
-def _arcsine(x: Floats, n: Floats) -> tuple[Floats, Floats]:
+def _logit(x: Floats, n: Floats, vtype: str) -> tuple[Floats, Floats]:
+    p = _share(x, n, vtype)
+    return np.log(x / (n - x)), 1 / (n * p * (1 - p)) if vtype == "AV" else 1 / x + 1 / (n - x)
+
+
+def _arcsine(x: Floats, n: Floats, _: str) -> tuple[Floats, Floats]:
     return np.arcsin(np.sqrt(x / n)), 1 / (4 * n)
 
 
-def _double_arcsine(x: Floats, n: Floats) -> tuple[Floats, Floats]:
+def _double_arcsine(x: Floats, n: Floats, _: str) -> tuple[Floats, Floats]:
     lower, upper = np.arcsin(np.sqrt(x / (n + 1))), np.arcsin(np.sqrt((x + 1) / (n + 1)))
     return (lower + upper) / 2, 1 / (4 * n + 2)
 
 
-def _probit(x: Floats, n: Floats) -> tuple[Floats, Floats]:
+def _probit(x: Floats, n: Floats, _: str) -> tuple[Floats, Floats]:
     from scipy.special import ndtri
 
     p = x / n
@@ -52,14 +59,14 @@ def _probit(x: Floats, n: Floats) -> tuple[Floats, Floats]:
     return z, 2 * np.pi * p * (1 - p) * np.exp(z * z) / n
 
 
-# measure -> (transform, what is added to an empty cell unless the caller says otherwise)
-TRANSFORMS: dict[str, tuple[Transform, float]] = {
-    "PR": (_raw, 0.5),
-    "PLN": (_log, 0.5),
-    "PLO": (_logit, 0.5),
-    "PRZ": (_probit, 0.5),
-    "PAS": (_arcsine, 0.0),
-    "PFT": (_double_arcsine, 0.0),
+# measure -> (transform, what is added to an empty cell unless the caller says otherwise, kinds of variance)
+TRANSFORMS: dict[str, tuple[Transform, float, tuple[str, ...]]] = {
+    "PR": (_raw, 0.5, ("LS", "UB", "AV")),
+    "PLN": (_log, 0.5, ("LS", "AV")),
+    "PLO": (_logit, 0.5, ("LS", "AV")),
+    "PRZ": (_probit, 0.5, ("LS",)),
+    "PAS": (_arcsine, 0.0, ("LS",)),
+    "PFT": (_double_arcsine, 0.0, ("LS",)),
 }
 
 
@@ -74,6 +81,7 @@ def single_group(
     n_effective: ArrayLike | None = None,
     add: float | None = None,
     to: Literal["only0", "if0all", "all", "none"] = "only0",
+    vtype: str = "LS",
     rule: Literal["metafor", "meta"] = "metafor",
 ) -> EffectSizes:
     """A proportion of each study as PR (raw), PLN (log), PLO (logit), PRZ (probit), PAS (arcsine), PFT (Freeman-Tukey).
@@ -81,13 +89,17 @@ def single_group(
     xi, ni (or events, n) : events and sample sizes, or `probability` with `n_effective`; shape (k,).
     add : added to the events and to the non-events of the studies that `to` names: "only0" those with an empty cell,
         "if0all" all when any has one, "all", "none". Default 0.5 (PAS and PFT: 0, they need none).
+    vtype : "LS" large sample; PR, PLN, PLO also "AV", with the share of all studies' patients in place of each
+        study's own; PR also "UB" unbiased.
     rule : how R's packages differ where cells are corrected. "metafor": both cells. "meta": PLN in the events alone (n
         grows by as much), PR in its variance alone.
     Raises InputError, also when an empty cell is left where the measure has no finite value.
     Source: Viechtbauer 2010, doi:10.18637/jss.v036.i03 (escalc); PFT: Freeman & Tukey 1950,
     doi:10.1214/aoms/1177729756.
     """
-    transform, usual = TRANSFORMS[measure]
+    transform, usual, kinds = TRANSFORMS[measure]
+    if vtype not in kinds:
+        raise InputError(f"{measure} has no vtype {vtype!r}", where="vtype", hint=", ".join(kinds))
     basis = "counts"
     given_x, given_n = _either(xi, events, "xi", "events"), _either(ni, n, "ni", "n")
     if probability is not None or n_effective is not None:
@@ -126,7 +138,7 @@ def single_group(
                 where="xi",
                 hint='add=0.5, to="only0" corrects it; PAS needs no correction',
             )
-    yi, vi = transform(x, size)
+    yi, vi = transform(x, size, vtype)
     if rule == "meta" and measure == "PR":
         yi = raw
     elif by_events:

@@ -91,6 +91,11 @@ ONE_GROUP: dict[str, tuple[OneRate, float]] = {
 }
 
 
+def _large_sample(measure: str, vtype: str) -> None:
+    if vtype != "LS":
+        raise InputError(f"{measure} has no vtype {vtype!r}", where="vtype", hint="LS")
+
+
 def two_rates(
     measure: str,
     *,
@@ -101,13 +106,16 @@ def two_rates(
     add: float | None = None,
     to: To = "only0",
     drop00: bool = False,
+    vtype: str = "LS",
 ) -> EffectSizes:
     """Two incidence rates compared: IRR (log ratio), IRD (difference), IRSD (difference of square roots).
 
     x1i, t1i : events and person-time of the first group; x2i, t2i of the second; shape (k,).
     add, to : as in `two_by_two.two_groups`, added to the events. drop00 : no value where neither group has an event.
+    vtype : "LS", the only kind of variance.
     Raises InputError. Source: Viechtbauer 2010, doi:10.18637/jss.v036.i03 (escalc).
     """
+    _large_sample(measure, vtype)
     formula, usual = TWO_GROUPS[measure]
     given = person_time(x1i, t1i, x2i, t2i)
     amount = amount_of(add, usual)
@@ -131,12 +139,15 @@ def one_rate(
     ti: ArrayLike | None = None,
     add: float | None = None,
     to: To = "only0",
+    vtype: str = "LS",
 ) -> EffectSizes:
     """An incidence rate: IR (raw), IRLN (log), IRS (square root), IRFT (Freeman-Tukey).
 
     xi, ti : events and person-time, shape (k,). add, to : as in `two_by_two.two_groups` (IRS, IRFT: nothing is added).
+    vtype : "LS", the only kind of variance.
     Raises InputError. Source: Viechtbauer 2010, doi:10.18637/jss.v036.i03 (escalc).
     """
+    _large_sample(measure, vtype)
     formula, usual = ONE_GROUP[measure]
     if xi is None or ti is None:
         raise InputError("needs xi and ti: events and person-time", where="columns")

@@ -26,7 +26,6 @@ from kmeta.methods.meta.selection_model import SelectionModel, selection_model
 from kmeta.methods.meta.small_study import PetPeese, RegTest, pet_peese, regtest
 from kmeta.methods.meta.small_study_tables import regtest_2x2
 from kmeta.methods.meta.subgroups import Subgroups, subgroups
-from kmeta.methods.meta.survival_at import SurvivalAt, survival_at
 from kmeta.methods.meta.tau2 import TAU2
 from kmeta.methods.meta.trim_fill import TrimFill, trim_fill
 
@@ -54,7 +53,6 @@ __all__ = [
     "SamplingCovariance",
     "SelectionModel",
     "Subgroups",
-    "SurvivalAt",
     "TableFit",
     "TrimFill",
     "bayes_random_effects",
@@ -82,7 +80,6 @@ __all__ = [
     "robust_variance",
     "selection_model",
     "subgroups",
-    "survival_at",
     "tau_priors",
     "trim_fill",
 ]

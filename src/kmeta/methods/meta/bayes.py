@@ -180,6 +180,8 @@ class BayesFit(Result):
     effect_posterior: Mixture = field(repr=False)
     predictive: Mixture = field(repr=False)
     tau_posterior: Panels = field(repr=False)
+    prior_density: str = ""
+    prior_upper: float = math.inf
     warnings: tuple[str, ...] = ()
 
     @property
@@ -256,6 +258,12 @@ class BayesFit(Result):
         ]
         names = ("term", "median", "mean", "sd", "low", "high")
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def r_script(self) -> str:
+        """R code with the data inline: bayesmeta's call in words, and the same integrals in base R."""
+        from kmeta.methods.meta.r_bayes import bayes_script
+
+        return bayes_script(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Every number as plain values; the distributions themselves are left out."""
@@ -504,6 +512,8 @@ def _result(
         log_evidence=panels.log_total if prior.proper and model.centre is not None else math.nan,
         effect_posterior=mu,
         predictive=new,
+        prior_density=model.prior.r_density,
+        prior_upper=model.prior.upper,
         tau_posterior=panels,
         warnings=said,
     )

@@ -10,15 +10,16 @@ import numpy as np
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
-from kmeta.core.result import Result
+from kmeta.core.views import PlotViews
 from kmeta.methods.meta.distributions import quantile
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.influence import fitted_values, table
+from kmeta.methods.meta.of_fit import OfFit
 from kmeta.methods.meta.scales import back_transform
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Shrunken(Result):
+class Shrunken(OfFit):
     """Predicted values of k studies on the analysis scale, arrays of shape (k,), with their intervals.
 
     `kind` is "blup" (true effects) or "ranef" (their distances from the fitted values).
@@ -50,13 +51,15 @@ class Shrunken(Result):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Radial(Result):
+class Radial(OfFit):
     """Coordinates of k estimates in a radial plot: `x` precision, `y` standardised estimate; slope = effect."""
 
     labels: tuple[str, ...]
     slope: float
     x: Floats
     y: Floats
+
+    plot = PlotViews(scatter="kmeta.plots.radial:radial_figure")
 
     def rows(self) -> list[dict[str, Any]]:
         """One row an estimate."""
@@ -104,6 +107,7 @@ def _shrunken(fit: MetaFit, kind: str, pred: Floats, variance: Floats) -> Shrunk
     se = np.sqrt(variance)
     half = quantile(fit.level, fit.df) * se
     return Shrunken(
+        fit=fit,
         kind=kind,
         labels=fit.labels,
         measure=fit.measure,
@@ -128,4 +132,4 @@ def radial(fit: MetaFit) -> Radial:
     if fit.model == "multilevel":
         raise InputError("radial is given for models with one estimate a study", where="groups")
     x = 1 / np.sqrt(fit.vi + fit.tau2)
-    return Radial(labels=fit.labels, slope=fit.mu, x=frozen(x), y=frozen(x * fit.yi))
+    return Radial(fit=fit, labels=fit.labels, slope=fit.mu, x=frozen(x), y=frozen(x * fit.yi))

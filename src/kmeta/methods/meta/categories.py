@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +13,9 @@ from kmeta.core.arrays import Floats
 from kmeta.core.errors import InputError
 from kmeta.core.result import Result
 from kmeta.methods.meta.fit import MetaFit, Prediction
+
+if TYPE_CHECKING:
+    from kmeta.methods.meta.formulas import Formula
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +64,35 @@ def helmert(n: int) -> Floats:
 
 
 CODINGS = {"treatment": treatment, "sum": deviation, "helmert": helmert}
+
+
+class Moderated(Protocol):
+    """What predictions need to know of a model: its matrix (k, p), and what that was coded from."""
+
+    @property
+    def x(self) -> Floats | None:
+        """Model matrix."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of its rows."""
+        ...
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Of its columns."""
+        ...
+
+    @property
+    def factors(self) -> Mapping[str, Category]:
+        """Categorical columns by name."""
+        ...
+
+    @property
+    def formula(self) -> Formula | None:
+        """Where one was given."""
+        ...
 
 
 def category(values: Sequence[Any], *, coding: str = "treatment", reference: str | None = None) -> Category:
@@ -158,7 +190,7 @@ def coded(mods: Mapping[str, Any], known: Mapping[str, Category]) -> dict[str, A
     return columns
 
 
-def coded_as(fit: MetaFit, new: Mapping[str, Any]) -> dict[str, Any]:
+def coded_as(fit: Moderated, new: Mapping[str, Any]) -> dict[str, Any]:
     """New rows of moderators, their names coded as the model's are."""
     known = {}
     for name, one in fit.factors.items():
@@ -173,6 +205,7 @@ def marginal_means(fit: MetaFit, name: str, *, pi: str | None = None) -> Predict
     """The mean at each level of the category `name`, with confidence and prediction interval.
 
     The other moderators are held at their means, the other categories at the mean of their levels with equal weights.
+    So are the columns of a formula; `name` is one that it takes for a factor ("b" of "~ a * C(b)").
     Raises InputError when the model has no such category.
     Source: Searle, Speed & Milliken 1980, doi:10.1080/00031305.1980.10483031.
 
@@ -182,6 +215,15 @@ def marginal_means(fit: MetaFit, name: str, *, pi: str | None = None) -> Predict
     >>> marginal_means(fit, "arm").mu.round(2).tolist()
     [0.2, 0.7]
     """
+    from kmeta.methods.meta.prediction import predict_rows
+
+    return predict_rows(fit, *marginal_rows(fit, name), pi)
+
+
+def marginal_rows(fit: Moderated, name: str) -> tuple[Floats, tuple[str, ...]]:
+    """(rows of the model matrix, levels): where `marginal_means` predicts."""
+    if fit.formula is not None:
+        return fit.formula.marginal_rows(name)
     if name not in fit.factors or fit.x is None:
         raise InputError(
             f"no categorical moderator is named {name!r}",
@@ -197,9 +239,7 @@ def marginal_means(fit: MetaFit, name: str, *, pi: str | None = None) -> Predict
     rows = np.tile(base, (len(one.levels), 1))
     own = [fit.terms.index(f"{name}[{level}]") for level in one.levels[1:]]
     rows[:, own] = one.matrix()
-    from kmeta.methods.meta.prediction import predict_rows
-
-    return predict_rows(fit, rows, one.levels, pi)
+    return rows, one.levels
 
 
 def columns_or_array(mods: Mapping[str, Any] | ArrayLike) -> Any:

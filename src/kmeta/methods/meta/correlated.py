@@ -18,11 +18,13 @@ from kmeta.methods.meta.climb import highest
 from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit, Prediction
 from kmeta.methods.meta.fit_statistics import _criteria
-from kmeta.methods.meta.moderators import INTERCEPT, columns_of, omnibus
+from kmeta.methods.meta.moderators import INTERCEPT, omnibus, tested_terms
 from kmeta.methods.meta.random_terms import Part, Term, terms_of
 from kmeta.methods.meta.sampling_covariance import SamplingCovariance, log_determinant
 
 if TYPE_CHECKING:
+    from kmeta.methods.meta.categories import Category
+    from kmeta.methods.meta.formulas import Formula
     from kmeta.methods.meta.one_by_one import Refits
     from kmeta.methods.meta.predicted_effects import PredictedEffects
 
@@ -96,33 +98,39 @@ class MultilevelFit(MetaFit):
 
         Without `inner` the prediction interval is NaN where levels differ in variance.
         """
-        from kmeta.methods.meta.prediction import design_rows, prediction_df
+        from kmeta.methods.meta.prediction import design_rows
+
+        return self.predict_rows(*design_rows(self, new), pi, inner=inner)
+
+    def marginal_means(self, name: str, *, pi: str | None = None, inner: str | None = None) -> Prediction:
+        """The mean at each level of the categorical moderator `name`; `inner` as in `predict`."""
+        from kmeta.methods.meta.categories import marginal_rows
+
+        return self.predict_rows(*marginal_rows(self, name), pi, inner=inner)
+
+    def df_of(self, rows: Floats) -> Floats:
+        """Of each combination of coefficients the least df of those in it."""
+        return np.array(
+            [min(self.dfs[j] for j in np.flatnonzero(row)) if row.any() else self.df for row in rows]
+        )
+
+    def predict_rows(
+        self, rows: Floats, labels: tuple[str, ...], pi: str | None, *, inner: str | None = None
+    ) -> Prediction:
+        """Predicted values at rows of the model matrix, shape (n, p)."""
+        from kmeta.methods.meta.prediction import prediction_df
 
         kind = self.pi if pi is None else pi
-        if self.x is not None and new is not None and INTERCEPT not in self.terms:
-            columns = columns_of(new)
-            if set(columns) != set(self.terms):
-                raise InputError(f"has columns {sorted(columns)}, the model {list(self.terms)}", where="new")
-            rows = np.column_stack([columns[term] for term in self.terms])
-            labels = tuple(str(i + 1) for i in range(len(rows)))
-        else:
-            rows, labels = design_rows(self, new)
         beta = np.array([self.mu]) if self.beta is None else self.beta
         vcov = np.array([[self.se**2]]) if self.vcov is None else self.vcov
         total = self.tau2 if inner is None else self._variance_at(inner)
         left = min(self.dfs) if not math.isinf(self.dfs[0]) else float(self.k_groups - len(beta))
         mu, se = rows @ beta, np.sqrt(np.einsum("ij,jk,ik->i", rows, vcov, rows))
-        used = np.array(
-            [min(self.dfs[j] for j in np.flatnonzero(row)) if row.any() else self.df for row in rows]
-        )
+        used = self.df_of(rows)
         crit = np.array([quantile(self.level, df) for df in used.tolist()])
-        reach = np.array(
-            [
-                quantile(self.level, max(1.0, prediction_df(df, left, self.method, kind)))
-                for df in used.tolist()
-            ]
-        )
-        spread = reach * np.sqrt(se**2 + total)
+        reach = np.array([max(1.0, prediction_df(df, left, self.method, kind)) for df in used.tolist()])
+        crit_new = np.array([quantile(self.level, df) for df in reach.tolist()])
+        spread = crit_new * np.sqrt(se**2 + total)
         values = {
             "mu": mu,
             "se": se,
@@ -130,9 +138,12 @@ class MultilevelFit(MetaFit):
             "ci_high": mu + crit * se,
             "pi_low": mu - spread,
             "pi_high": mu + spread,
+            "x": rows,
+            "tau2": np.full(len(mu), total),
+            "pi_df": reach,
         }
         arrays = {name: frozen(value) for name, value in values.items()}
-        return Prediction(labels=labels, measure=self.measure, level=self.level, pi=kind, **arrays)
+        return Prediction(fit=self, labels=labels, measure=self.measure, level=self.level, pi=kind, **arrays)
 
     def _variance_at(self, inner: str) -> float:
         named = [part.value for part in self.parts if part.kind == "tau2" and part.level == inner]
@@ -345,9 +356,11 @@ def fit_correlated(
     level: float,
     pi: str,
     labels: tuple[str, ...],
+    factors: Mapping[str, Category] | None = None,
+    formula: Formula | None = None,
 ) -> MultilevelFit:
     """The model of `y` with design `x` and its named columns; arguments are checked by `multilevel`."""
-    k, p = x.shape
+    k = len(x)
     terms = terms_of(random, data, k, struct)
     model = BlockModel(y, covariance, x, terms)
     theta = best_theta(model, restricted=method == "REML")
@@ -368,7 +381,7 @@ def fit_correlated(
     group_names = terms[0].outer_levels if terms else labels
     used = {name for term in random for name in _columns(term)}
     plain = x.shape[1] == 1 and bool((x == 1).all())
-    tested = [j for j, name in enumerate(names) if name != INTERCEPT] or list(range(p))
+    tested = tested_terms(names)
     qm, qm_df, qm_p = omnibus(beta, vcov, tested, min(dfs[j] for j in tested))
     mu, first, freedom = float(beta[0]), float(se[0]), dfs[0]
     crit = quantile(level, freedom)
@@ -412,6 +425,8 @@ def fit_correlated(
         theta=tuple(natural.tolist()),
         dfs=dfs,
         df_method=df,
+        factors=factors or {},
+        formula=formula,
         warnings=_warnings(terms, model),
         **numbers_,
     )

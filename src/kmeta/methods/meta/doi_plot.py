@@ -12,15 +12,16 @@ from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
 from kmeta.core.numbers import decimal
 from kmeta.core.result import Result
+from kmeta.core.views import PlotViews
 from kmeta.methods.meta.inputs import estimates
 from kmeta.methods.meta.small_study import need_three
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DoiPlot(Result):
-    """Estimates in increasing order, `yi`, with their normal `z` of the weighted rank, shape (k,); `order` are their
-    places in the data. The plot is |z| (downwards) against yi; `top` is its highest point. `lfk` is 0 for symmetry;
-    beyond 1 `asymmetry` is called minor, beyond 2 major.
+    """Estimates in increasing order, `yi`, variances `vi` and normal `z` of the weighted rank, shape (k,); `order`
+    are their places in the data. The plot is |z| (downwards) against yi, `top` its highest point.
+    `lfk` is 0 for symmetry; beyond 1 `asymmetry` is called minor, beyond 2 major.
     """
 
     yi: Floats
@@ -29,10 +30,19 @@ class DoiPlot(Result):
     top: float
     lfk: float
     asymmetry: str
+    vi: Floats
+
+    plot = PlotViews(scatter="kmeta.plots.doi:doi_figure")
 
     def summary(self) -> str:
         """The index and its name."""
         return f"LFK index {decimal(self.lfk, 2)}: {self.asymmetry} asymmetry, k = {len(self.yi)}"
+
+    def r_script(self) -> str:
+        """R code with the data inline: base R, as metafor has no doi plot."""
+        from kmeta.methods.meta.r_small_study import small_study_script
+
+        return small_study_script(self)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row an estimate."""
@@ -59,7 +69,8 @@ def doi_plot(yi: ArrayLike, vi: ArrayLike) -> DoiPlot:
     if np.ptp(y) == 0:
         raise InputError("all estimates are equal", where="yi", hint="there is no asymmetry to describe")
     order = np.argsort(y, kind="stable")
-    y, n = y[order], 100 * float(v.max()) / v[order]
+    y, v = y[order], v[order]
+    n = 100 * float(v.max()) / v
     middle = np.cumsum(n) - n / 2
     z = ndtri((middle - 0.5) / float(n.sum()))
     top = float(y[int(np.argmin(np.abs(z)))])
@@ -72,4 +83,5 @@ def doi_plot(yi: ArrayLike, vi: ArrayLike) -> DoiPlot:
         top=top,
         lfk=lfk,
         asymmetry="no" if size <= 1 else "minor" if size <= 2 else "major",
+        vi=frozen(v),
     )

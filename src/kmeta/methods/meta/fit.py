@@ -14,6 +14,7 @@ from kmeta.core.arrays import Floats
 from kmeta.core.errors import InputError
 from kmeta.core.result import Result
 from kmeta.core.views import PlotViews
+from kmeta.methods.meta.of_fit import OfFit
 from kmeta.methods.meta.scales import back_transform, scale_name
 
 if TYPE_CHECKING:
@@ -223,8 +224,12 @@ class MetaFit(Result):
 
         return marginal_means(self, name, pi=pi)
 
+    def df_of(self, rows: Floats) -> Floats:
+        """Degrees of freedom of combinations of the coefficients, a row of weights each; infinite for z tests."""
+        return np.full(len(rows), self.df)
+
     def wald_test(self, terms: Sequence[str]) -> ContrastTest:
-        """Test that the coefficients of `terms` are all 0."""
+        """Test that the coefficients of `terms` are all 0; a moderator's name stands for all of its own."""
         from kmeta.methods.meta.contrasts import wald_test
 
         return wald_test(self, terms)
@@ -363,8 +368,12 @@ class MetaFit(Result):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Prediction(Result):
-    """Predicted values on the analysis scale, arrays of one length; `effect*` on the scale people read."""
+class Prediction(OfFit):
+    """Predicted values on the analysis scale, arrays of one length; `effect*` on the scale people read.
+
+    `x` are the rows of the design matrix they are at, `tau2` and `pi_df` the variance of the true effects and the
+    degrees of freedom behind each prediction interval (NaN where there is none, or it was drawn).
+    """
 
     labels: tuple[str, ...]
     measure: str
@@ -376,6 +385,9 @@ class Prediction(Result):
     ci_high: Floats
     pi_low: Floats
     pi_high: Floats
+    x: Floats
+    tau2: Floats
+    pi_df: Floats
 
     @property
     def effect(self) -> Floats:

@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ WITHIN = {
     "np": frozenset(["abs", "exp", "expm1", "log", "log10", "log1p", "log2", "sqrt"]),
     "contr": frozenset(["SAS", "custom", "diff", "helmert", "poly", "sum", "treatment"]),
 }
+GRID = 100_000  # combinations of levels that marginal means average over, at most
 SYNTAX = (
     ast.Expression, ast.Call, ast.Name, ast.Load, ast.Constant, ast.BinOp, ast.operator, ast.UnaryOp, ast.unaryop,
     ast.keyword, ast.List, ast.Tuple, ast.Attribute, ast.Compare, ast.cmpop,
@@ -59,17 +61,67 @@ class Formula(Result):
     """A formula with the columns it was fitted to, so that new rows are coded alike.
 
     `data`: the columns it uses; `levels`: of those that came with an order of levels; `coding`: of each
-    categorical factor in words.
+    categorical factor in words; `terms`: the coefficients of each term.
     """
 
     text: str
     data: Mapping[str, tuple[Any, ...]]
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     coding: Mapping[str, str] = field(default_factory=dict)
+    terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row an estimate: the columns the formula uses."""
         return [dict(zip(self.data, row, strict=True)) for row in zip(*self.data.values(), strict=True)]
+
+    def factors(self) -> dict[str, tuple[Any, ...]]:
+        """Levels of each column that the formula takes for a factor, in the order of its coding.
+
+        Raises InputError where a factor is not one column as it is.
+        """
+        spec = _materialised(self.text, _frame(self.data, self.levels)).model_spec
+        found: dict[str, tuple[Any, ...]] = {}
+        for factor, state in sorted(spec.factor_contrasts.items(), key=lambda item: str(item[0])):
+            names = sorted(_read(str(factor)) & self.data.keys())
+            if len(names) != 1:
+                raise InputError(
+                    f"the factor {factor} is made of {len(names)} columns",
+                    where="name",
+                    hint="one column a factor",
+                )
+            if not set(state.levels) <= set(self.data[names[0]]):
+                raise InputError(
+                    f"the factor {factor} has other levels than its column", where="name", hint="C(column)"
+                )
+            found[names[0]] = tuple(state.levels)
+        return found
+
+    def marginal_rows(self, name: str) -> tuple[Floats, tuple[str, ...]]:
+        """(design rows, levels) at each level of the factor `name`.
+
+        Averages over a grid of the other factors' levels, each as heavy, with the numeric columns at their means.
+        Source: Searle, Speed & Milliken 1980, doi:10.1080/00031305.1980.10483031.
+        """
+        factors = self.factors()
+        if name not in factors:
+            raise InputError(
+                f"no categorical moderator is named {name!r}",
+                where="name",
+                hint="one of " + (", ".join(factors) or "none: C(column) makes one"),
+            )
+        others = [column for column in factors if column != name]
+        size = math.prod(len(factors[column]) for column in others)
+        if size * len(factors[name]) > GRID:
+            raise InputError(f"{size} combinations of levels", where="name", hint="fewer factors or levels")
+        grid = list(product(factors[name], *(factors[column] for column in others)))
+        columns: dict[str, list[Any]] = dict(
+            zip((name, *others), map(list, zip(*grid, strict=True)), strict=True)
+        )
+        for column, values in self.data.items():
+            if column not in factors:
+                columns[column] = [math.fsum(values) / len(values)] * len(grid)
+        rows = self.matrix(columns).reshape(len(factors[name]), size, -1).mean(axis=1)
+        return frozen(rows), tuple(map(str, factors[name]))
 
     def matrix(self, new: Any) -> Floats:
         """The design matrix of new rows, coded and scaled as the model's own.
@@ -122,7 +174,17 @@ def formula_design(text: str, data: Any, k: int) -> tuple[Floats | None, tuple[s
             where="mods",
             hint="fewer moderators or more studies",
         )
-    return x, names, Formula(text=text, data=columns, levels=levels, coding=_coding(made.model_spec))
+    return (
+        x,
+        names,
+        Formula(
+            text=text,
+            data=columns,
+            levels=levels,
+            coding=_coding(made.model_spec),
+            terms=_terms(made.model_spec, names),
+        ),
+    )
 
 
 def _formulaic() -> Any:
@@ -313,6 +375,16 @@ def _finite(matrix: Any, where: str) -> Floats:
             hint="a formula's terms must be finite for every estimate",
         )
     return frozen(x)
+
+
+def _terms(spec: Any, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The coefficients of each term, by its name in the formula; of `C(b)` by the column's name too."""
+    found = {}
+    for term, places in spec.term_indices.items():
+        own = tuple(names[j] for j in places)
+        if own and own != (INTERCEPT,):
+            found[str(term)] = own
+    return found
 
 
 def _coding(spec: Any) -> dict[str, str]:

@@ -11,13 +11,13 @@ import numpy as np
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
-from kmeta.core.result import Result
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import level_of
+from kmeta.methods.meta.of_fit import OfFit
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FunnelContours(Result):
+class FunnelContours(OfFit):
     """At standard errors `sei`, shape (n,): `zones` of shape (levels, n), the half-width about `reference` within
     which an estimate is not significant at 1 - level; `low`, `high` the funnel of the model, shape (n,).
 
@@ -77,6 +77,7 @@ def funnel_contours(
     half = float(ndtri((1 + fit.level) / 2)) * sei
     z = np.abs(fit.yi - reference) / np.sqrt(fit.vi)
     return FunnelContours(
+        fit=fit,
         sei=frozen(sei),
         levels=chosen,
         reference=float(reference),

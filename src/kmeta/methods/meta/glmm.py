@@ -11,18 +11,38 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
-from kmeta.core.errors import InputError
+from kmeta.core.errors import ConvergenceError, InputError
+from kmeta.core.numbers import decimal, p_phrase
 from kmeta.methods.effects.effect_sizes import effect_sizes
 from kmeta.methods.meta.count_models import CountModel, count_model
 from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import labels_of, level_of
-from kmeta.methods.meta.mixed_counts import Maximum, Point, by_differences, derivatives, maximise
-from kmeta.methods.meta.moderators import design_matrix, omnibus
+from kmeta.methods.meta.mixed_counts import (
+    Boundless,
+    Maximum,
+    Point,
+    Stalled,
+    by_differences,
+    derivatives,
+    log_likelihoods,
+    maximise,
+)
+from kmeta.methods.meta.moderators import INTERCEPT, Designed, design_of, omnibus, tested_terms
 from kmeta.methods.meta.prediction import prediction_df
 from kmeta.methods.meta.random_effects import PREDICTION, Moderators
-from kmeta.methods.meta.sample import Sample, Weighted
+from kmeta.methods.meta.sample import Sample, Weighted, orthonormal
+from kmeta.methods.meta.separation import (
+    Signs,
+    best_far_away,
+    boundless,
+    effect_ends,
+    group_ends,
+    refuse_separated,
+)
 from kmeta.methods.meta.tau2 import TAU2
+
+UNTESTED = "heterogeneity is not tested: the model with an effect of each study's own did not settle"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,8 +66,15 @@ class GlmmFit(MetaFit):
     @property
     def common(self) -> MetaFit:
         """The same counts with one true effect."""
-        options: dict[str, Any] = {**self.counts, **self.options, "method": "EE", "labels": self.labels}
-        return glmm(self.measure, mods=None if self.x is None else self.x, **options)
+        return _fit(
+            count_model(self.measure, self.options["model"], self.options["coding"], dict(self.counts)),
+            Designed(self.x, self.terms, dict(self.factors), self.formula),
+            measure=self.measure,
+            method="EE",
+            names=self.labels,
+            dropped=(),
+            options=self.options | {"method": "EE"},
+        )
 
     def again(self, rows: Sequence[int]) -> MetaFit:
         """The same model of the studies `rows`."""
@@ -100,7 +127,8 @@ class GlmmFit(MetaFit):
             f", adaptive Gauss-Hermite quadrature with {self.points} points" if self.points else ""
         )
         shown = super().summary().replace("Cochran's Q", "Wald's Q")
-        more = f"Likelihood-ratio test of heterogeneity: chi2({self.q_df}) = {self.lrt:.2f}, P = {self.lrt_p:.4f}"
+        test = f"chi2({self.q_df}) = {decimal(self.lrt, 2)}, {p_phrase(self.lrt_p)}"
+        more = f"Likelihood-ratio test of heterogeneity: {test}"
         return f"{shown}\n{how}\n{more}\nLog-likelihood: {self.log_likelihood:.4f}"
 
 
@@ -111,6 +139,7 @@ def glmm(
     method: str = "ML",
     test: str = "z",
     mods: Moderators | None = None,
+    data: Any = None,
     level: float = 0.95,
     pi: str = "test",
     coding: float = 0.5,
@@ -125,7 +154,7 @@ def glmm(
     model : of OR and IRR: "UM.FS" a level of each study's own, "UM.RS" normal levels, "CM.EL" conditional on the
         study's events (OR: noncentral hypergeometric), "CM.AL" its binomial approximation (OR, rare events).
     method : "ML", or "EE" with tau2 held at 0. test : "z", or "t" with k - p df.
-    mods, level, pi, labels : as in `random_effects`.
+    mods, data, level, pi, labels : as in `random_effects`; `data` is for a formula alone.
     coding : of the first group (the second has one less) in UM models: 0.5, 1 or 0.
     points : of the adaptive Gauss-Hermite quadrature; None takes as many as leave the estimates unchanged (exact), 1 is
         Laplace's approximation, 7 what metafor takes.
@@ -151,30 +180,36 @@ def glmm(
             f"points is {points!r}", where="points", hint="a whole number from 1 to 500, or None"
         )
     level = level_of(level)
-    data = count_model(measure, model, coding, columns)
-    given = len(data.keep)
+    counts = count_model(measure, model, coding, columns)
+    given = len(counts.keep)
     names = labels_of(labels, given)
-    x, terms = design_matrix(mods, given)
-    rows = np.flatnonzero(data.keep)
-    if x is not None:
-        x = frozen(x[rows])
+    design = design_of(mods, data, given)
+    rows = np.flatnonzero(counts.keep)
+    if design.x is not None:
+        kept = frozen(design.x[rows])
+        if kept.shape[1] >= len(rows):
+            raise InputError(
+                f"{kept.shape[1]} coefficients for {len(rows)} studies that tell something",
+                where="mods",
+                hint="fewer moderators or more studies",
+            )
+        orthonormal(kept)  # refuses collinear columns
+        design = design._replace(x=kept)
     options = {"model": model, "test": test, "level": level, "pi": pi, "coding": coding, "points": points}
     return _fit(
-        data,
-        x,
-        terms,
+        counts,
+        design,
         measure=measure,
         method=method,
         names=tuple(names[i] for i in rows),
-        dropped=tuple(names[i] for i in np.flatnonzero(~data.keep)),
+        dropped=tuple(names[i] for i in np.flatnonzero(~counts.keep)),
         options=options | {"method": method},
     )
 
 
 def _fit(
     data: CountModel,
-    x: Floats | None,
-    terms: tuple[str, ...],
+    given: Designed,
     *,
     measure: str,
     method: str,
@@ -182,27 +217,32 @@ def _fit(
     dropped: tuple[str, ...],
     options: dict[str, Any],
 ) -> GlmmFit:
-    k = len(names)
+    k, x, terms = len(names), given.x, given.terms
     rows = np.ones((k, 1)) if x is None else x
     p = rows.shape[1]
     effects = effect_sizes(measure, **data.columns)
     held = method == "EE" or k <= p
+    ends = _refuse_separated(data, rows, given, measure, options["model"], names)
     none = _maximise(data, rows, effects.yi, effects.vi, heterogeneity=False, points=options["points"])
-    best = (
-        none
-        if held
-        else _maximise(
-            data, rows, effects.yi, effects.vi, heterogeneity=True, points=options["points"], near=none
-        )
-    )
+    best = none
+    if not held:
+        if _unbounded(data, given, ends, none):
+            raise boundless(ends, names, math.inf)
+        try:
+            best = _maximise(
+                data, rows, effects.yi, effects.vi, heterogeneity=True, points=options["points"], near=none
+            )
+        except Boundless as error:
+            raise boundless(ends, names, error.deviation) from error
     first = int(data.random_level)
     beta, vcov = best.at.shared[first : first + p], best.covariance[first : first + p, first : first + p]
     tau = 0.0 if held else float(best.at.shared[-1])
     tau2_se = math.nan if held else 2 * tau * math.sqrt(max(0.0, float(best.covariance[-1, -1])))
-    statistics = _pooled(beta, vcov, x, tau, k, options, held)
+    statistics = _pooled(beta, vcov, given, tau, k, options, held)
     fixed = Weighted(sample := Sample(effects.yi, effects.vi, x), 1 / sample.v)
     vt = (k - p) / fixed.trace() * sample.unit**2 if k > p else math.nan
     weights = 1 / (effects.vi + tau * tau)
+    heterogeneity = _heterogeneity(data, rows, none, options["points"])
     return GlmmFit(
         yi=effects.yi,
         vi=effects.vi,
@@ -225,22 +265,58 @@ def _fit(
         beta=None if x is None else frozen(beta),
         vcov=None if x is None else frozen(vcov),
         sigma2=(tau * tau,),
-        warnings=_warnings(k, p, dropped, best, method),
+        factors=given.factors,
+        formula=given.formula,
+        warnings=(*_warnings(k, p, dropped, best, method), *(UNTESTED,) * math.isnan(heterogeneity["q"])),
         glmm_model=options["model"] if measure in ("OR", "IRR") else "UM",
         points=best.points,
         log_likelihood=best.log_likelihood,
         level_variance=float(best.at.shared[first + p]) ** 2 if data.random_level else math.nan,
         counts={name: frozen(values) for name, values in data.columns.items()},
         options=options,
-        **_heterogeneity(data, rows, none, options["points"]),
+        **heterogeneity,
         **statistics,
     )
+
+
+def _refuse_separated(
+    data: CountModel, rows: Floats, given: Designed, measure: str, model: str, names: tuple[str, ...]
+) -> Signs:
+    """Where each study's effect lies in its counts' range; ConvergenceError for a coefficient without estimate."""
+    groups = group_ends(measure, data.columns)
+    ends = effect_ends(groups, events_alone=model == "CM.AL")
+    if data.random_level:
+        k, j = groups.shape
+        wide = np.concatenate([np.ones((k, j, 1)), data.effect[:, :, None] * rows[:, None, :]], axis=2)
+        labels = [name for name in names for _ in range(j)]
+        refuse_separated(wide.reshape(k * j, -1), groups.ravel(), ("the level", *given.terms), labels)
+    else:
+        refuse_separated(rows, ends, given.terms, names)
+    return ends
+
+
+def _unbounded(data: CountModel, given: Designed, ends: Signs, none: Maximum) -> bool:
+    """Whether every study is at an end and the likelihood is at its highest where tau is infinite.
+
+    Asked of models with one group, whose mean is free; looked at along the path on which the mean moves with tau.
+    """
+    if data.effect.shape[1] > 1 or not ends.all() or (given.x is not None and INTERCEPT not in given.terms):
+        return False
+    far = best_far_away(ends)
+    if none.log_likelihood > far + 1e-9:
+        return False
+    design = data.design(np.ones((len(ends), 1)) if given.x is None else given.x, heterogeneity=True)
+    heights = []
+    for tau in (0.5, 1.0, 2.0, 4.0):
+        at = Point(np.append(none.at.shared * math.sqrt(1 + 0.346 * tau * tau), tau), none.at.own)
+        heights.append(float(log_likelihoods(design, at, 61).sum()))
+    return max(heights) <= far + 1e-9
 
 
 def _pooled(
     beta: Floats,
     vcov: Floats,
-    x: Floats | None,
+    given: Designed,
     tau: float,
     k: int,
     options: dict[str, Any],
@@ -253,7 +329,7 @@ def _pooled(
     mu, se = float(beta[0]), math.sqrt(float(vcov[0, 0]))
     crit = quantile(options["level"], df)
     half = math.nan
-    if x is None and not held and k >= 3:
+    if given.x is None and not held and k >= 3:
         reference = prediction_df(df, k - p, "ML", options["pi"])
         half = quantile(options["level"], reference) * math.sqrt(se * se + tau * tau)
     found: dict[str, Any] = {
@@ -268,9 +344,8 @@ def _pooled(
         "statistic": mu / se,
         "p_value": two_sided(mu / se, df),
     }
-    if x is not None:
-        tested = list(range(1, p)) or [0]
-        qm, qm_df, qm_p = omnibus(beta, vcov, tested, df)
+    if given.x is not None:
+        qm, qm_df, qm_p = omnibus(beta, vcov, tested_terms(given.terms), df)
         found |= {"qm": qm, "qm_df": qm_df, "qm_p": qm_p}
     return found
 
@@ -289,9 +364,13 @@ def _maximise(
     design = data.design(rows, heterogeneity=heterogeneity)
     own = data.start_level if data.own_level else None
     if near is not None:
-        tau2 = float(TAU2["DL"](yi, vi))
-        start = np.append(near.at.shared, math.sqrt(min(max(tau2, 0.05), 4.0)))
-        return maximise(design, Point(start, near.at.own), points)
+        first = math.sqrt(min(max(float(TAU2["DL"](yi, vi)), 0.05), 4.0))
+        for start in (first, 4 * first, 0.25 * first):
+            try:
+                return maximise(design, Point(np.append(near.at.shared, start), near.at.own), points)
+            except Stalled as error:
+                stalled = error
+        raise stalled
     weights: Floats = np.sqrt(1 / vi)
     found = np.linalg.lstsq(rows * weights[:, None], yi * weights, rcond=None)[0]
     beta = np.asarray(found, dtype=np.float64)
@@ -312,7 +391,10 @@ def _heterogeneity(data: CountModel, rows: Floats, none: Maximum, points: int | 
         y, w = data.separate
         q = _residual(y, w, rows, None)
     else:
-        height, q = _separate(data, rows, none, points)
+        try:
+            height, q = _separate(data, rows, none, points)
+        except ConvergenceError:
+            return {"q": math.nan, "q_df": df, "q_p": math.nan, "lrt": math.nan, "lrt_p": math.nan}
     lrt = max(0.0, 2 * (height - none.log_likelihood))
     return {"q": q, "q_df": df, "q_p": chi2_tail(q, df), "lrt": lrt, "lrt_p": chi2_tail(lrt, df)}
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from kmeta.core.arrays import Floats
 from kmeta.core.errors import InputError
-from kmeta.core.result import Result
+from kmeta.core.views import PlotViews
 from kmeta.methods.meta.batch import fit_batch, subsets
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.influence import need_steps, table
+from kmeta.methods.meta.of_fit import OfFit
 from kmeta.methods.meta.stack import Ints
 from kmeta.methods.meta.stack_tau2 import Bools
 
@@ -20,7 +21,7 @@ MOST = 1 << 22  # subsets held at once: some hundred bytes each
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Gosh(Result):
+class Gosh(OfFit):
     """The model on m subsets of k estimates; arrays of shape (m,), `include` (m, k).
 
     All subsets come by size and then by position; drawn ones as drawn, with the `seed` that draws them again.
@@ -36,6 +37,8 @@ class Gosh(Result):
     i2: Floats
     h2: Floats
     q: Floats
+
+    plot = PlotViews(cloud="kmeta.plots.gosh:gosh_figure")
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a subset."""
@@ -81,6 +84,7 @@ def gosh(fit: MetaFit, *, n: int | None = None, seed: int = 0) -> Gosh:
     many = fit_batch(parts, count, method=method, test="z", level=fit.level, pi="z")
     alone = many.k == 1
     return Gosh(
+        fit=fit,
         labels=fit.labels,
         every=n is None,
         seed=None if n is None else seed,

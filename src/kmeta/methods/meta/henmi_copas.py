@@ -10,13 +10,13 @@ import numpy as np
 
 from kmeta.core.errors import ConvergenceError, InputError
 from kmeta.core.numbers import decimal, interval
-from kmeta.core.result import Result
 from kmeta.methods.meta.fit import MetaFit
+from kmeta.methods.meta.of_fit import OfFit
 from kmeta.methods.meta.random_effects import common_effect, random_effects
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class HenmiCopas(Result):
+class HenmiCopas(OfFit):
     """`mu` weighs by 1 / vi; `se` holds under heterogeneity `tau2` (DL); `t` is the quantile that stands for 1.96."""
 
     k: int
@@ -39,7 +39,7 @@ class HenmiCopas(Result):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row."""
-        return [{name: getattr(self, name) for name in self.__dataclass_fields__}]
+        return [{name: getattr(self, name) for name in self.__dataclass_fields__ if name != "fit"}]
 
 
 def henmi_copas(fit: MetaFit) -> HenmiCopas:
@@ -63,7 +63,15 @@ def henmi_copas(fit: MetaFit) -> HenmiCopas:
     t = moments.quantile(1 - fit.level)
     se = math.sqrt(moments.variance / moments.total * unit)
     return HenmiCopas(
-        k=fit.k, mu=mu, se=se, ci_low=mu - t * se, ci_high=mu + t * se, tau2=tau2, t=t, level=fit.level
+        fit=fit,
+        k=fit.k,
+        mu=mu,
+        se=se,
+        ci_low=mu - t * se,
+        ci_high=mu + t * se,
+        tau2=tau2,
+        t=t,
+        level=fit.level,
     )
 
 

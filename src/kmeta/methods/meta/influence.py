@@ -1,6 +1,7 @@
 """What single estimates do to a model: residuals, leverage, and how the fit changes without each of them.
 
-All deletions are one batch; no model is refitted in a loop, with or without moderators.
+All deletions are one batch, with or without moderators; only what a batch cannot fit (user weights, Kenward-Roger,
+location-scale models) is refitted one by one.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import numpy as np
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import ConvergenceError, InputError
-from kmeta.core.result import Result
+from kmeta.core.views import PlotViews
 from kmeta.methods.meta.batch import subsets
 from kmeta.methods.meta.fit import MetaFit
-from kmeta.methods.meta.one_by_one import in_step
+from kmeta.methods.meta.of_fit import OfFit
+from kmeta.methods.meta.one_by_one import in_step, refit
 from kmeta.methods.meta.sample import orthonormal
 from kmeta.methods.meta.stack import Stack, Stacked
 from kmeta.methods.meta.stack_tau2 import Bools, estimate
@@ -29,7 +31,7 @@ def table(columns: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Influence(Result):
+class Influence(OfFit):
     """Diagnostics of k estimates, arrays of shape (k,); `dfbs` (k, p), a column a coefficient of `terms`.
 
     rstudent : residual from the model without the estimate, in its standard errors (externally studentised).
@@ -54,6 +56,11 @@ class Influence(Result):
     dfbs: Floats
     influential: Bools
 
+    plot = PlotViews(
+        panel="kmeta.plots.influence:influence_figure",
+        normal_quantiles="kmeta.plots.normal_quantiles:normal_quantile_figure",
+    )
+
     def rows(self) -> list[dict[str, Any]]:
         """One row an estimate."""
         names = ("rstudent", "dffits", "cook_d", "cov_r", "tau2_del", "qe_del", "hat", "weight")
@@ -64,13 +71,15 @@ class Influence(Result):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Residuals(Result):
+class Residuals(OfFit):
     """Residuals of k estimates from the fitted values, their standard errors and quotients, arrays of shape (k,)."""
 
     labels: tuple[str, ...]
     resid: Floats
     se: Floats
     z: Floats
+
+    plot = PlotViews(normal_quantiles="kmeta.plots.normal_quantiles:normal_quantile_figure")
 
     def rows(self) -> list[dict[str, Any]]:
         """One row an estimate."""
@@ -79,12 +88,14 @@ class Residuals(Result):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Baujat(Result):
+class Baujat(OfFit):
     """Coordinates of k estimates: `x` share in the heterogeneity, `y` influence on the result; shape (k,)."""
 
     labels: tuple[str, ...]
     x: Floats
     y: Floats
+
+    plot = PlotViews(scatter="kmeta.plots.baujat:baujat_figure")
 
     def rows(self) -> list[dict[str, Any]]:
         """One row an estimate."""
@@ -96,7 +107,8 @@ class Deleted:
     """The models without each estimate, in the orthonormal basis of the moderators, on the scale of yi.
 
     gamma (p, k) coefficients, cov (p, p, k) their covariance by the model, factor (k,) Hartung and Knapp's, tau2 and
-    qe (k,), all of them without estimate i in place i; fitted (k,) the value predicted for the one left out.
+    qe (k,), all of them without estimate i in place i; fitted (k,) the value predicted for the one left out. `between`
+    (k, k), where tau2 differs by estimate: that of each estimate (rows) by each of these models.
     """
 
     gamma: Floats
@@ -106,6 +118,7 @@ class Deleted:
     qe: Floats
     fitted: Floats
     spread: Floats
+    between: Floats | None = None
 
 
 def basis(fit: MetaFit) -> tuple[Floats, Floats]:
@@ -113,27 +126,33 @@ def basis(fit: MetaFit) -> tuple[Floats, Floats]:
     return (np.ones((fit.k, 1)), np.ones((1, 1))) if fit.x is None else orthonormal(fit.x)
 
 
-def need_steps(fit: MetaFit, what: str) -> None:
-    """InputError where the refits `what` needs cannot be made at once."""
+def need_steps(fit: MetaFit, what: str, *, singly: bool = False) -> None:
+    """InputError where the refits `what` needs cannot be made at once, or (`singly`) one by one either."""
     if fit.model == "multilevel":
         raise InputError(f"{what} is given for models with one estimate a study", where="groups")
-    if not in_step(fit):
-        where = "tau2" if fit.user_weights is None else "weights"
-        raise InputError(
-            f"{what} is not given with weights of the user's own, tau2 by {fit.method} and test {fit.test}",
-            where=where,
-            hint="tau2 by REML and the test hksj, knha, t or z",
-        )
+    if in_step(fit) or (singly and (type(fit) is MetaFit or fit.model == "location-scale")):
+        return
+    where = "tau2" if fit.user_weights is None else "weights"
+    raise InputError(
+        f"{what} is not given with weights of the user's own, tau2 by {fit.method} and test {fit.test}",
+        where=where,
+        hint="tau2 by REML and the test hksj, knha, t or z",
+    )
 
 
 def without_each(fit: MetaFit) -> Deleted:
-    """Every deletion at once. Raises InputError when nothing remains, ConvergenceError when a tau2 does not settle."""
+    """Every deletion, at once where that can be done.
+
+    Raises InputError when nothing remains, ConvergenceError when a tau2 does not settle.
+    """
     q, _ = basis(fit)
     k, p = q.shape
     if k - 1 < p or k < 2:
         raise InputError(
             f"{k} estimates, {p} coefficients: nothing remains when one is left out", where="influence"
         )
+    if not in_step(fit):
+        return _one_by_one(fit)
     out = Deleted(*(np.empty(shape) for shape in ((p, k), (p, p, k), k, k, k, k, k)))
     each = np.arange(k)[:, None]
     method = fit.tau2 if fit.method == "fixed" else fit.method
@@ -142,6 +161,45 @@ def without_each(fit: MetaFit) -> Deleted:
     ):
         _fill(out, rows, stack, method, fit.test, q)
     return out
+
+
+def _one_by_one(fit: MetaFit) -> Deleted:
+    """Every deletion by a refit; NaN where its moderators or scale columns become collinear."""
+    q, r = basis(fit)
+    k, p = q.shape
+    between = np.full((k, k), math.nan)
+    shapes = {"gamma": (p, k), "cov": (p, p, k), "factor": k, "tau2": k, "qe": k, "fitted": k, "spread": k}
+    out = Deleted(**{name: np.full(shape, math.nan) for name, shape in shapes.items()}, between=between)
+    for i in range(k):
+        try:
+            part = refit(fit, [row for row in range(k) if row != i])
+        except InputError:
+            continue
+        beta, vcov = coefficients(part)
+        out.factor[i] = _factor(part)
+        out.gamma[:, i] = r @ beta
+        out.cov[:, :, i] = r @ vcov @ r.T / out.factor[i]
+        between[:, i] = _tau2_at(part, fit)
+        out.tau2[i], out.qe[i] = between[i, i], part.q
+        out.fitted[i] = float(q[i] @ out.gamma[:, i])
+        out.spread[i] = float(q[i] @ out.cov[:, :, i] @ q[i]) * out.factor[i]
+    return out
+
+
+def _tau2_at(part: MetaFit, whole: MetaFit) -> Floats:
+    """The variances that the model of a part has for the estimates of the whole."""
+    from kmeta.methods.meta.location_scale import LocationScaleFit
+
+    if isinstance(part, LocationScaleFit) and isinstance(whole, LocationScaleFit):
+        return part.tau2_at(whole.z)
+    return np.full(whole.k, part.tau2)
+
+
+def coefficients(fit: MetaFit) -> tuple[Floats, Floats]:
+    """Coefficients (p,) and their covariance (p, p), mu alone without moderators."""
+    if fit.beta is None or fit.vcov is None:
+        return np.array([fit.mu]), np.array([[fit.se**2]])
+    return fit.beta, fit.vcov
 
 
 def _fill(out: Deleted, rows: slice, stack: Stack, method: str | float, test: str, q: Floats) -> None:
@@ -162,7 +220,8 @@ def _fill(out: Deleted, rows: slice, stack: Stack, method: str | float, test: st
 
 
 def _total(fit: MetaFit) -> Floats:
-    return fit.vi + fit.tau2
+    own: Floats | None = getattr(fit, "tau2_i", None)  # a location-scale model has one for each estimate
+    return fit.vi + (fit.tau2 if own is None else own)
 
 
 def _bread(fit: MetaFit, q: Floats) -> Floats:
@@ -210,13 +269,14 @@ def rstandard(fit: MetaFit) -> Residuals:
     se = np.sqrt(np.maximum(variance, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(hat < 1 - 1e-12, resid / se, np.nan)
-    return Residuals(labels=fit.labels, resid=frozen(resid), se=frozen(se), z=frozen(z))
+    return Residuals(fit=fit, labels=fit.labels, resid=frozen(resid), se=frozen(se), z=frozen(z))
 
 
 def influence(fit: MetaFit) -> Influence:
     """Outlier and influence diagnostics of every estimate, by leaving each out and estimating tau2 anew.
 
-        Raises InputError for multilevel models, user weights, or where nothing remains when one is left out.
+        With user weights, a location-scale model or the test kr each deletion is a refit of its own.
+        Raises InputError for multilevel models and models of counts, or where nothing remains when one is left out.
         Source: Viechtbauer & Cheung 2010, doi:10.1002/jrsm.11.
 
     >>> from kmeta import random_effects
@@ -226,23 +286,25 @@ def influence(fit: MetaFit) -> Influence:
     """
     from scipy.special import chdtr
 
-    need_steps(fit, "influence")
+    need_steps(fit, "influence", singly=True)
     gone = without_each(fit)
     q, r = basis(fit)
     k, p = q.shape
     back = np.linalg.inv(r)
     fitted, hat = fitted_values(fit), hat_values(fit)
-    full = _bread(fit, q) * _factor(fit)
+    full = _bread(fit, q) * _factor(fit) if in_step(fit) else r @ coefficients(fit)[1] @ r.T
     gamma = q.T @ fitted if fit.x is not None else np.array([fit.mu])
     move = gamma[:, None] - gone.gamma
+    each = _model_spread(fit, gone, q)
     with np.errstate(divide="ignore", invalid="ignore"):
         studentised = (fit.yi - gone.fitted) / np.sqrt(gone.factor * (fit.vi + gone.tau2) + gone.spread)
-        dffits = (fitted - gone.fitted) / np.sqrt(gone.factor * hat * (gone.tau2 + fit.vi))
+        own = hat * (gone.tau2 + fit.vi)
+        if fit.user_weights is not None:
+            own = np.einsum("ki,kij,kj->k", q, each, q, optimize=True)
+        dffits = (fitted - gone.fitted) / np.sqrt(gone.factor * own)
     cook = np.einsum("im,ij,jm->m", move, np.linalg.inv(full), move)
     with np.errstate(invalid="ignore"):
         cov_r = np.linalg.det(np.moveaxis(gone.cov, 2, 0)) * gone.factor**p / np.linalg.det(full)
-    w = 1 / (fit.vi[:, None] + gone.tau2)
-    each = np.linalg.inv(np.einsum("ki,km,kj->mij", q, w, q, optimize=True))
     spread = np.einsum("ai,mij,aj->ma", back, each, back, optimize=True) * gone.factor[:, None]
     dfbs = (back @ move).T / np.sqrt(spread)
     limit = 3 * math.sqrt(p / (k - p)) if k > p else math.inf
@@ -252,6 +314,7 @@ def influence(fit: MetaFit) -> Influence:
         influential |= (hat > 3 * p / k) | (np.abs(dfbs) > 1).any(axis=1)
     influential.setflags(write=False)
     return Influence(
+        fit=fit,
         labels=fit.labels,
         terms=fit.terms,
         rstudent=frozen(studentised),
@@ -267,11 +330,27 @@ def influence(fit: MetaFit) -> Influence:
     )
 
 
+def _model_spread(fit: MetaFit, gone: Deleted, q: Floats) -> Floats:
+    """Covariance of the coefficients of all estimates at each deletion's tau2, shape (k, p, p)."""
+    total = fit.vi[:, None] + (gone.tau2 if gone.between is None else gone.between)
+    if fit.user_weights is None:
+        gram = np.einsum("ki,km,kj->mij", q, 1 / total, q, optimize=True)
+        known = np.isfinite(gram).all(axis=(1, 2))
+        gram[~known] = np.eye(q.shape[1])
+        return np.where(known[:, None, None], np.linalg.inv(gram), math.nan)
+    bread, wq = _bread(fit, q), q * fit.user_weights[:, None]
+    return np.asarray(np.einsum("ab,kb,km,kc,cd->mad", bread, wq, total, wq, bread, optimize=True))
+
+
 def _factor(fit: MetaFit) -> float:
     """The factor on the covariance of the whole fit (Hartung & Knapp), 1 for z and t."""
     if fit.test not in ("knha", "hksj") or fit.q_df < 1:
         return 1.0
-    value = float(np.sum((fit.yi - fitted_values(fit)) ** 2 / _total(fit))) / fit.q_df
+    from kmeta.methods.meta.random_effects import knapp_hartung
+
+    own = getattr(fit, "tau2_i", fit.tau2)
+    beta = coefficients(fit)[0]
+    value = knapp_hartung(fit.yi, fit.vi, fit.x, beta, own, fit.user_weights) / fit.q_df
     return max(1.0, value) if fit.test == "hksj" else value
 
 
@@ -285,10 +364,11 @@ def baujat(fit: MetaFit) -> Baujat:
     >>> baujat(fit).x.round(2).tolist()
     [0.48, 0.33, 0.19, 3.03]
     """
-    need_steps(fit, "baujat")
+    need_steps(fit, "baujat", singly=True)
     gone = without_each(fit)
     fitted = fitted_values(fit)
     return Baujat(
+        fit=fit,
         labels=fit.labels,
         x=frozen((fit.yi - fitted) ** 2 / _total(fit)),
         y=frozen((fitted - gone.fitted) ** 2 / gone.spread),

@@ -11,14 +11,14 @@ import numpy as np
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
 from kmeta.core.numbers import decimal, interval, p_phrase
-from kmeta.core.result import Result
 from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
+from kmeta.methods.meta.of_fit import OfFit
 from kmeta.methods.meta.small_study import few, need_three
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LimitMeta(Result):
+class LimitMeta(OfFit):
     """`mu` with its interval is the limit beta + tau alpha; `alpha` the bias (expected shift in the standardised
     effect of the smallest studies), `beta` the slope of the generalised radial plot.
 
@@ -58,7 +58,7 @@ class LimitMeta(Result):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row."""
-        hidden = ("shrunken", "warnings")
+        hidden = ("fit", "shrunken", "warnings")
         return [{name: getattr(self, name) for name in self.__dataclass_fields__ if name not in hidden}]
 
 
@@ -95,6 +95,7 @@ def limit_meta(fit: MetaFit) -> LimitMeta:
     spread = float(np.sum((radial - radial.mean()) ** 2))
     g2 = _radial(shrunken, np.sqrt(v))[3] / spread if spread > 0 else 0.0
     return LimitMeta(
+        fit=fit,
         k=fit.k,
         level=fit.level,
         mu=mu,

@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import ConvergenceError, InputError
-from kmeta.methods.meta.categories import Category, categories_of
+from kmeta.methods.meta.categories import Category
 from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit, Prediction
 from kmeta.methods.meta.fit_statistics import at_variances
 from kmeta.methods.meta.inputs import estimates, labels_of
 from kmeta.methods.meta.likelihood import maximum_likelihood_tau2
-from kmeta.methods.meta.moderators import INTERCEPT, design_matrix, omnibus
+from kmeta.methods.meta.moderators import INTERCEPT, Designed, design_of, omnibus
 from kmeta.methods.meta.sample import Sample, Weighted, orthonormal
 from kmeta.methods.meta.scale_likelihood import (
     AT_BOUND,
@@ -30,6 +30,7 @@ from kmeta.methods.meta.scale_likelihood import (
 )
 
 if TYPE_CHECKING:
+    from kmeta.methods.meta.formulas import Formula
     from kmeta.methods.meta.scale_prediction import PredictedTau2
 
 TESTS = {"z": "z", "t": "t", "hksj": "hksj", "adhoc": "hksj", "knha": "knha"}
@@ -65,6 +66,7 @@ class LocationScaleFit(MetaFit):
     qs_df: tuple[float, float]
     qs_p: float
     scale_factors: Mapping[str, Category] = field(default_factory=dict)
+    scale_formula: Formula | None = None
 
     @property
     def alpha_df(self) -> float:
@@ -133,11 +135,32 @@ class LocationScaleFit(MetaFit):
         location = [{"part": "location", **{key: row[key] for key in keys}} for row in super().rows()]
         return location + [{"part": "scale", **{key: row[key] for key in keys}} for row in self.scale_rows()]
 
-    leave_one_out = _refused("leave-one-out")
-    cumulative = _refused("a cumulative analysis")
-    influence = _refused("influence")
-    rstandard = _refused("rstandard")
-    baujat = _refused("baujat")
+    def again(self, rows: Sequence[int]) -> LocationScaleFit:
+        """The same model on the estimates `rows` (indices)."""
+        keep = np.asarray(rows, dtype=int)
+        location = None if self.x is None else _named(self.x[keep], self.terms)
+        return location_scale(
+            self.yi[keep],
+            self.vi[keep],
+            _named(self.z[keep], self.scale_terms) or np.ones((len(keep), 1)),
+            mods=location or None,
+            data=None,
+            link=self.link,
+            measure=self.measure,
+            method=self.method,
+            test=self.test,
+            level=self.level,
+            pi=self.pi,
+            labels=[self.labels[i] for i in keep.tolist()],
+        )
+
+    def tau2_at(self, rows: Floats) -> Floats:
+        """tau2 at rows of the scale's design matrix."""
+        with np.errstate(over="ignore"):
+            return np.asarray(
+                np.exp(rows @ self.alpha) if self.link == "log" else np.maximum(rows @ self.alpha, 0.0)
+            )
+
     gosh = _refused("gosh")
     radial = _refused("radial")
     blup = _refused("blup")
@@ -145,22 +168,27 @@ class LocationScaleFit(MetaFit):
     permutation_test = _refused("a permutation test")
     profile = _refused("a profile")
     compare = _refused("a model comparison")
-    marginal_means = _refused("marginal means")
     variance_intervals = _refused("a profile-likelihood interval")
     generalised_q_interval = _refused("the generalised Q interval")
 
 
-def scale_matrix(scale: Any, k: int) -> tuple[Floats, tuple[str, ...]]:
-    """(Z, names of its columns), the intercept first; InputError that names the scale."""
+def _named(columns: Floats, terms: Sequence[str]) -> dict[str, Floats]:
+    """The columns but the intercept by name."""
+    return {term: columns[:, j] for j, term in enumerate(terms) if term not in (INTERCEPT, "mu")}
+
+
+def scale_design(scale: Any, data: Any, k: int) -> Designed:
+    """The scale's columns, the intercept first; InputError that names the scale."""
     try:
-        z, names = design_matrix(scale, k)
-        assert z is not None  # noqa: S101
-        orthonormal(z)
+        found = design_of(scale, data if isinstance(scale, str) else None, k)
+        if found.x is None:
+            return found._replace(x=np.ones((k, 1)), terms=(INTERCEPT,))
+        orthonormal(found.x)
     except InputError as error:
         message = error.message.replace("mods[", "scale[").replace("moderator column", "scale column")
-        hint = error.hint.replace("moderators", "scale columns")
+        hint = error.hint.replace("moderators", "scale columns").replace("mods=", "scale=")
         raise InputError(message, where="scale", hint=hint) from error
-    return z, names
+    return found
 
 
 def location_scale(
@@ -169,6 +197,7 @@ def location_scale(
     scale: Any,
     *,
     mods: Any,
+    data: Any,
     link: str,
     measure: str,
     method: str | float,
@@ -184,7 +213,9 @@ def location_scale(
     y, v = estimates(yi, vi)
     _check(method, test, link)
     try:
-        return _fit(y, v, scale, mods, link, measure, str(method), test, level, pi, labels_of(labels, len(y)))
+        return _fit(
+            y, v, scale, mods, data, link, measure, str(method), test, level, pi, labels_of(labels, len(y))
+        )
     except (np.linalg.LinAlgError, ArithmeticError) as error:
         raise ConvergenceError(
             "the likelihood cannot be computed: its terms leave the range or precision of doubles",
@@ -197,6 +228,7 @@ def _fit(
     v: Floats,
     scale: Any,
     mods: Any,
+    data: Any,
     link: str,
     measure: str,
     method: str,
@@ -206,8 +238,9 @@ def _fit(
     labels: tuple[str, ...],
 ) -> LocationScaleFit:
     k = len(y)
-    x, terms = design_matrix(mods, k)
-    z, scale_terms = scale_matrix(scale, k)
+    x, terms, factors, formula = design_of(mods, data, k, own_data=not isinstance(scale, str))
+    z, scale_terms, scale_factors, scale_formula = scale_design(scale, data, k)
+    assert z is not None  # noqa: S101
     location = np.ones((k, 1)) if x is None else x
     p, q = location.shape[1], z.shape[1]
     if p + q > k:
@@ -277,7 +310,7 @@ def _fit(
         qm_df=(math.nan, math.nan) if x is None else qm_df,
         qm_p=math.nan if x is None else qm_p,
         warnings=_warnings(k, p, q, end, bool(np.isfinite(cover).all())),
-        factors=categories_of(mods),
+        factors=factors,
         link=link,
         z=z,
         scale_terms=scale_terms,
@@ -287,7 +320,9 @@ def _fit(
         qs=qs,
         qs_df=qs_df,
         qs_p=qs_p,
-        scale_factors=categories_of(scale),
+        formula=formula,
+        scale_factors=scale_factors,
+        scale_formula=scale_formula,
     )
 
 

@@ -16,12 +16,14 @@ from kmeta.core.errors import ConvergenceError
 from kmeta.methods.meta.count_likelihoods import Counts
 from kmeta.methods.meta.quadrature import grid
 
-STEPS = 200
-HALVINGS = 30
+STEPS = 200  # of the search for a study's mode
+PATIENCE = (60, 30)  # steps, and halvings of a step
+HURRY = (30, 6)  # with points that may be too few, whose steps go round: then more points, not more steps
 # points tried in turn until the estimates no longer move; by number of random effects
 LADDER = {1: (15, 31, 61, 121, 241, 481), 2: (9, 17, 33, 65)}
+NEARLY = 1e-5  # such a change at the last rung is told as a warning
 SETTLED = 1e-9  # relative change of the estimates that counts as none
-LARGE = 60.0  # standard deviations on a log scale beyond which the likelihood has no maximum worth the name
+LARGE = 20.0  # standard deviations on a log scale beyond which the likelihood has no maximum worth the name
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,29 @@ class Point:
 
 
 class Stalled(ConvergenceError):
-    """No step of the last direction climbs; `last_point` is where that was, `length` that of the step."""
+    """No step of the last direction climbs, or steps go round; `last_point` is where, `length` that of the step."""
 
-    def __init__(self, at: Point, length: float) -> None:
+    def __init__(self, at: Point, length: float, why: str = "no step climbs any more") -> None:
         super().__init__(
-            f"no step climbs any more, {length:.1e} from where the slopes vanish",
+            f"{why}, {length:.1e} from where the slopes vanish",
             last=at.shared.tolist(),
             where="glmm",
             hint="give another number of points, or another model",
         )
         self.last_point, self.length = at, length
+
+
+class Boundless(ConvergenceError):
+    """A standard deviation has passed LARGE, and the likelihood still rises; `deviation` is where it stands."""
+
+    def __init__(self, at: Point, deviation: float) -> None:
+        super().__init__(
+            f"the likelihood still rises at a standard deviation of {deviation:.3g}",
+            last=at.shared.tolist(),
+            where="glmm",
+            hint='method="EE" (one true effect), or report the counts',
+        )
+        self.deviation = deviation
 
 
 @dataclass(frozen=True)
@@ -252,7 +267,13 @@ def _length(design: Design, at: Point, gradient: Floats, hessian: Floats) -> flo
 
 
 def climb(
-    design: Design, start: Point, points: int, *, exact: bool = True, tolerance: float = SETTLED
+    design: Design,
+    start: Point,
+    points: int,
+    *,
+    exact: bool = True,
+    tolerance: float = SETTLED,
+    effort: tuple[int, int] = PATIENCE,
 ) -> tuple[Point, float, Floats, int, float]:
     """Newton from `start`: the point, its log-likelihood, the Hessian's information, steps, length of the first step.
 
@@ -262,7 +283,9 @@ def climb(
     at, first = start, np.nan
     value, gradient, hessian = slopes(design, at, points)
     height = float(value.sum())
-    for steps in range(STEPS):
+    limit, halvings = effort
+    falls = 0
+    for steps in range(limit):
         shared, own = _step(design, gradient, hessian)
         length = _relative(shared, at)
         first = length if steps == 0 else first
@@ -272,7 +295,7 @@ def climb(
         settled = length < tolerance and abs(rise) < 1e-13 * (1 + abs(height))
         if settled:
             return at, height, _arrow(design, gradient, hessian)[0], steps, first
-        for _ in range(HALVINGS):
+        for _ in range(halvings):
             near = Point(at.shared + shared, None if own is None or at.own is None else at.own + own)
             value, gradient, hessian = slopes(design, near, points)
             now = float(value.sum())
@@ -284,18 +307,15 @@ def climb(
             shared, own = shared / 2, None if own is None else own / 2
         else:
             raise Stalled(at, length)
+        falls += now < height
         at, height = near, now
+        if falls > 3 and effort is HURRY:
+            raise Stalled(at, length, "steps go round")
         if design.r and np.abs(at.shared[design.p :]).max() > LARGE:
             break
-    tau = at.shared[design.p :].tolist()
-    raise ConvergenceError(
-        f"the likelihood keeps rising (standard deviations {tau})"
-        if design.r
-        else "the likelihood keeps rising",
-        last=at.shared.tolist(),
-        where="glmm",
-        hint="too few events to estimate the model: another model, or pool fewer quantities",
-    )
+    else:
+        raise Stalled(at, length, f"{limit} steps do not settle")
+    raise Boundless(at, float(np.abs(at.shared[design.p :]).max()))
 
 
 def maximise(design: Design, start: Point, points: int | None = None) -> Maximum:
@@ -312,12 +332,18 @@ def maximise(design: Design, start: Point, points: int | None = None) -> Maximum
     settled, used = False, 0
     for used in LADDER[design.r]:
         try:
-            at, height, information, steps, first = climb(design, at, used)
+            at, height, information, steps, first = climb(
+                design, at, used, effort=PATIENCE if used == LADDER[design.r][-1] else HURRY
+            )
         except Stalled as stalled:
             at = stalled.last_point
             if used < LADDER[design.r][-1]:
                 continue
-            raise
+            if stalled.length > NEARLY:
+                raise
+            value, gradient, hessian = derivatives(design, at, used)
+            height, information = float(value.sum()), _arrow(design, gradient, hessian)[0]
+            break
         total += steps
         if first < 20 * SETTLED:
             settled = True

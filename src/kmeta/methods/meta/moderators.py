@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +14,47 @@ from kmeta.core.errors import InputError
 from kmeta.methods.meta.distributions import chi2_tail
 from kmeta.methods.meta.inputs import numbers
 
+if TYPE_CHECKING:
+    from kmeta.methods.meta.categories import Category
+    from kmeta.methods.meta.formulas import Formula
+
 INTERCEPT = "intercept"
+
+
+class Designed(NamedTuple):
+    """The model matrix (None without moderators), the names of its columns, and what they were coded from."""
+
+    x: Floats | None
+    terms: tuple[str, ...]
+    factors: dict[str, Category]
+    formula: Formula | None
+
+
+def design_of(mods: Any, data: Any, k: int, *, own_data: bool = True) -> Designed:
+    """Moderators as every model here takes them: columns by name, an array (k, q), or a formula of columns in `data`.
+
+    `own_data`: the data serve a formula alone, so that without one they are a mistake.
+    Raises InputError for moderators that cannot be used.
+    """
+    if isinstance(mods, str):
+        from kmeta.methods.meta.formulas import formula_design
+
+        if not mods.lstrip().startswith("~"):
+            raise InputError(f"mods is the text {mods!r}", where="mods", hint='a formula begins with "~"')
+        x, terms, formula = formula_design(mods.strip(), data, k)
+        return Designed(x, terms, {}, formula)
+    if data is not None and own_data:
+        raise InputError("is for a formula", where="data", hint='mods="~ a + C(b)", or the columns as mods')
+    if mods is None:
+        return Designed(None, ("mu",), {}, None)
+    from kmeta.methods.meta.categories import categories_of
+
+    return Designed(*design_matrix(mods, k), categories_of(mods), None)
+
+
+def tested_terms(terms: Sequence[str]) -> list[int]:
+    """Places of the coefficients that the omnibus test is about: all but the intercept, or it alone."""
+    return [j for j, term in enumerate(terms) if term != INTERCEPT] or list(range(len(terms)))
 
 
 def columns_of(mods: Mapping[str, ArrayLike] | ArrayLike, k: int | None = None) -> dict[str, Floats]:
@@ -69,23 +109,22 @@ def design_matrix(
     return x, names
 
 
-def model_matrix(
-    mods: Mapping[str, ArrayLike] | ArrayLike | None, k: int, *, intercept: bool
-) -> tuple[Floats, tuple[str, ...]]:
-    """As `design_matrix`, with the columns as they are where there is to be no intercept."""
-    if intercept or mods is None:
-        if not intercept:
-            raise InputError("nothing is left without an intercept", where="intercept", hint="give `mods`")
-        if mods is None and k < 2:
-            raise InputError("one estimate", where="yi", hint="two or more")
-        x, names = design_matrix(mods, k)
-        return (frozen(np.ones((k, 1))), (INTERCEPT,)) if x is None else (x, names)
+def without_intercept(mods: Any, k: int) -> Designed:
+    """The columns as they are; InputError for a formula and for names, whose coding counts on an intercept."""
+    if mods is None:
+        raise InputError("nothing is left without an intercept", where="intercept", hint="give `mods`")
+    from kmeta.methods.meta.categories import categories_of
+
+    if isinstance(mods, str) or categories_of(mods):
+        raise InputError(
+            "a formula and categories have an intercept", where="intercept", hint='mods="~ 0 + a + C(b)"'
+        )
     columns = columns_of(mods, k)
     if len(columns) >= k:
         raise InputError(
             f"{len(columns)} coefficients for {k} estimates", where="mods", hint="fewer moderators"
         )
-    return frozen(np.column_stack(list(columns.values()))), tuple(columns)
+    return Designed(frozen(np.column_stack(list(columns.values()))), tuple(columns), {}, None)
 
 
 def omnibus(

@@ -17,9 +17,9 @@ from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import estimates, labels_of, level_of, numbers
 from kmeta.methods.meta.likelihood import log_likelihood, maximum_likelihood_tau2
 from kmeta.methods.meta.maximise import Slope, maximise
-from kmeta.methods.meta.moderators import model_matrix
+from kmeta.methods.meta.moderators import INTERCEPT, Designed, design_of, without_intercept
 from kmeta.methods.meta.prediction import prediction_df
-from kmeta.methods.meta.random_effects import random_effects
+from kmeta.methods.meta.random_effects import Moderators, random_effects
 from kmeta.methods.meta.sample import Sample, Weighted
 from kmeta.methods.meta.sampling_covariance import SamplingCovariance, as_covariance, is_plain
 
@@ -34,8 +34,8 @@ def multilevel(
     measure: str,
     random: str | Sequence[str] | None = None,
     struct: str | Sequence[str] = "CS",
-    data: Mapping[str, Sequence[object] | ArrayLike] | None = None,
-    mods: Mapping[str, ArrayLike] | ArrayLike | None = None,
+    data: Any = None,
+    mods: Moderators | None = None,
     intercept: bool = True,
     method: str = "REML",
     structure: str = "nested",
@@ -65,11 +65,12 @@ def multilevel(
     and of b within a), "1 | b" beside it (crossed), "outcome | study" (correlated outcomes of a study) with `struct`
     "CS" (one variance, one correlation), "HCS" (a variance each), "UN" (a correlation each, too), "DIAG", "ID", and in
     time "AR", "HAR" (steps in order), "CAR" (real distances); one `struct` for each such term. [] leaves every random
-    effect out. `mods`: moderators, an array (k, q) or named columns, with an intercept unless `intercept` is False.
+    effect out. `mods`: moderators as in `random_effects`, a formula and names among them, with an intercept unless
+    `intercept` is False (in a formula "0 +"); a formula finds its columns in `data`, too (a dict or a data frame).
     The result is then a `MultilevelFit`: `parts` holds all variances and correlations, `variance_intervals()` their
     profile intervals, `predicted_effects()` the random effects. Containment counts, of each coefficient, the levels of
-    the smallest factor within which it does not vary, less the coefficients. The likelihood is climbed from several
-    starts.
+    the smallest factor within which it does not vary, less the coefficients; a contrast, a prediction or a test of
+    several has the least df of the coefficients in it. The likelihood is climbed from several starts.
 
     Raises InputError for unusable data, ConvergenceError when a variance does not settle.
     Source: Konstantopoulos 2011, doi:10.1002/jrsm.35; Van den Noortgate et al. 2013, doi:10.3758/s13428-012-0261-6.
@@ -80,16 +81,22 @@ def multilevel(
     """
     level = level_of(level)
     _check_options(method, structure, test, df, pi)
-    if not is_plain(vi) or random is not None or mods is not None:
+    k = len(numbers(yi, "yi"))
+    columns = _columns_of(data)
+    design = (
+        design_of(mods, data, k, own_data=random is None and groups is not None)
+        if intercept
+        else without_intercept(mods, k)
+    )
+    if not is_plain(vi) or random is not None or design.x is not None:
         return _general(
             yi,
             vi,
             groups,
             random,
             struct,
-            data,
-            mods,
-            intercept=intercept,
+            columns,
+            design,
             labels=labels,
             structure=structure,
             measure=measure,
@@ -104,8 +111,6 @@ def multilevel(
         raise InputError(
             "no groups are given", where="groups", hint="the study of each estimate, or `random`"
         )
-    if not intercept:
-        raise InputError("nothing is left without an intercept", where="intercept", hint="give `mods`")
     names = _groups_of(groups, len(y))
     shown = labels_of(labels, len(y))
     if len(set(names)) == len(y):
@@ -134,16 +139,29 @@ def multilevel(
     )
 
 
+def _columns_of(data: Any) -> dict[str, Any]:
+    """The columns of a dict or a data frame by name."""
+    if data is None:
+        return {}
+    if not isinstance(data, Mapping) and not hasattr(data, "columns"):
+        raise InputError("has no columns by name", where="data", hint="a dict or a data frame")
+    names = data if isinstance(data, Mapping) else data.columns
+    # a list stays one: its numbers are not turned into text beside names
+    return {
+        str(name): column if isinstance(column := data[name], Sequence) else np.asarray(column)
+        for name in names
+    }
+
+
 def _general(
     yi: ArrayLike,
     vi: ArrayLike | SamplingCovariance,
     groups: Sequence[object] | None,
     random: str | Sequence[str] | None,
     struct: str | Sequence[str],
-    data: Mapping[str, Sequence[object] | ArrayLike] | None,
-    mods: Mapping[str, ArrayLike] | ArrayLike | None,
+    columns: dict[str, Any],
+    design: Designed,
     *,
-    intercept: bool,
     labels: Sequence[str] | None,
     structure: str,
     **options: Any,
@@ -156,7 +174,6 @@ def _general(
             f"yi has {k} values, vi {covariance.k}", where="vi", hint="one variance for each estimate"
         )
     names = None if groups is None else _groups_of(groups, k)
-    columns: dict[str, Sequence[object] | ArrayLike] = dict(data or {})
     if random is None:
         if names is None:
             raise InputError(
@@ -167,17 +184,20 @@ def _general(
     formulas = (random,) if isinstance(random, str) else tuple(random)
     if not any(not formula.replace("~", "").strip().startswith("1") for formula in formulas):
         struct = []
-    x, terms = model_matrix(mods, k, intercept=intercept)
+    if design.x is None and k < 2:
+        raise InputError("one estimate", where="yi", hint="two or more")
     return fit_correlated(
         y,
         covariance,
-        x,
-        terms,
+        np.ones((k, 1)) if design.x is None else design.x,
+        (INTERCEPT,) if design.x is None else design.terms,
         random=formulas,
         struct=struct,
         data=columns,
         groups=names,
         labels=labels_of(labels, k),
+        factors=design.factors,
+        formula=design.formula,
         **options,
     )
 

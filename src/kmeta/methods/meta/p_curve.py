@@ -12,19 +12,21 @@ from numpy.typing import ArrayLike
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.numbers import decimal, p_phrase
 from kmeta.core.result import Result
+from kmeta.core.views import PlotViews
 from kmeta.methods.meta.inputs import estimates
 
 ALPHA = 0.05
-LEAST = 0.33  # power at or below which a study is called uninformative
+LEAST = 1 / 3  # power at or below which a study is called uninformative
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PCurve(Result):
     """Stouffer's z (and p) of the `significant` among k results, from the full curve (p < 0.05) and the half (0.025).
 
-    `right_*`: is the curve right-skewed, as under a true effect; `flat_*`: is it flatter than under a power of 33 %.
-    `binomial_p`: are more than half of the p below 0.025. `power` with its 90 % interval is the mean power corrected
-    for selection. `shares`: of the p in five bins of 0.01. NaN where nothing is significant.
+    `right_*`: is the curve right-skewed, as under a true effect; `flat_*`: is it flatter than under a power of a third.
+    All z are below 0 where the answer tends to yes. `binomial_p`: are more than half of the p below 0.025;
+    `flat_binomial_p`: are fewer than a power of a third would put there. `power` with its 90 % interval is the mean
+    power corrected for selection. `shares`: of the p in five bins of 0.01. NaN where nothing is significant.
     """
 
     k: int
@@ -45,7 +47,10 @@ class PCurve(Result):
     power_low: float
     power_high: float
     evidential: bool
+    flat_binomial_p: float = math.nan
     warnings: tuple[str, ...] = ()
+
+    plot = PlotViews(curve="kmeta.plots.p_curve:p_curve_figure")
 
     def summary(self) -> str:
         """The two tests and the power."""
@@ -58,6 +63,12 @@ class PCurve(Result):
             f"evidential value: {'yes' if self.evidential else 'not shown'}"
         )
 
+    def r_script(self) -> str:
+        """R code with the data inline: base R, as metafor has no p-curve."""
+        from kmeta.methods.meta.r_small_study import small_study_script
+
+        return small_study_script(self)
+
     def rows(self) -> list[dict[str, Any]]:
         """One row."""
         hidden = ("p_values", "shares", "warnings")
@@ -68,6 +79,8 @@ def p_curve(yi: ArrayLike, vi: ArrayLike) -> PCurve:
     """p-curve of the two-sided z tests of estimates `yi` with variances `vi`, shape (k,).
 
     Evidential value is said to be shown when the half curve is right-skewed (p < 0.05), or both curves are at 0.1.
+    The half curve's flatness is Stouffer's test of the p that are uniform below 0.025 under a power of a third; the web
+    application of the authors divides by another share there, and its `flat_half_z` is larger.
     Signs are not looked at: give results of one hypothesis. Heterogeneous power biases the estimate of power.
     Raises InputError for data that cannot be used.
     Sources: Simonsohn, Nelson & Simmons 2014, doi:10.1037/a0033242 and doi:10.1177/1745691614553988; Simonsohn,
@@ -77,7 +90,7 @@ def p_curve(yi: ArrayLike, vi: ArrayLike) -> PCurve:
     >>> found.significant, round(found.right_full_z, 3), found.evidential
     (3, -3.24, True)
     """
-    from scipy.special import bdtrc, ndtr
+    from scipy.special import bdtr, bdtrc, ndtr
 
     y, v = estimates(yi, vi)
     z = np.abs(y / np.sqrt(v))
@@ -105,6 +118,7 @@ def p_curve(yi: ArrayLike, vi: ArrayLike) -> PCurve:
         power_low=low,
         power_high=high,
         evidential=bool(half_p < 0.05 or (half_p < 0.1 and full_p < 0.1)),
+        flat_binomial_p=float(bdtr(half, n, _below(ALPHA / 2) / LEAST)) if n else math.nan,
         warnings=few,
         **tests,
     )
@@ -119,6 +133,14 @@ def _shift(power: float) -> float:
     if power <= ALPHA:
         return 0.0
     return float(brentq(lambda m: ndtr(m - critical) + ndtr(-m - critical) - power, 0, 40, xtol=1e-13))
+
+
+def _below(limit: float) -> float:
+    """P(p < limit) under a power of LEAST."""
+    from scipy.special import ndtr, ndtri
+
+    critical, shift = -float(ndtri(limit / 2)), _shift(LEAST)
+    return float(ndtr(shift - critical) + ndtr(-shift - critical))
 
 
 def _conditional(z: Floats, limit: float, shift: float) -> Floats:
@@ -137,14 +159,15 @@ def _stouffer(pp: Floats) -> float:
 
 
 def _test(z: Floats, limit: float, power: float, kind: str) -> tuple[float, float]:
-    """(Stouffer's z, its p): below 0 for a skew to the right of the curve under this power, above 0 for flatter."""
+    """(Stouffer's z, its p): below 0 for more skew to the right than under this power, or ("flat") for less."""
     from scipy.special import ndtr, ndtri
 
     z = z[z > -float(ndtri(limit / 2))]
     if not len(z):
         return math.nan, math.nan
     value = _stouffer(_conditional(z, limit, _shift(power)))
-    return value, float(ndtr(value if kind == "right" else -value))
+    value = value if kind == "right" else -value
+    return value, float(ndtr(value))
 
 
 def _power(z: Floats, quantile: float) -> float:

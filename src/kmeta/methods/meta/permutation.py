@@ -12,10 +12,10 @@ import numpy as np
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import ConvergenceError, InputError
-from kmeta.core.result import Result
 from kmeta.methods.meta.batch import chunks
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.influence import basis, need_steps, table
+from kmeta.methods.meta.of_fit import OfFit
 from kmeta.methods.meta.stack import Stack
 from kmeta.methods.meta.stack_tau2 import estimate
 
@@ -26,7 +26,7 @@ CLOSE = math.sqrt(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PermutationTest(Result):
+class PermutationTest(OfFit):
     """Test statistics of the coefficients `terms` and their permutation p values; `qm_p` is the omnibus test's.
 
     `exact` says that every permutation was used, `permutations` how many, `seed` how the others were drawn (None when
@@ -93,6 +93,7 @@ def permutation_test(
         null[rows], qm[rows] = _statistics(fit, stack)
     size = np.abs(null)
     return PermutationTest(
+        fit=fit,
         terms=fit.terms,
         statistic=frozen(null[0]),
         p_value=frozen((size >= size[0] - CLOSE * np.maximum(1.0, size[0])).mean(axis=0)),

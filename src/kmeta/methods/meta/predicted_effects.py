@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from kmeta.core.arrays import Floats, frozen
-from kmeta.core.result import Result
 from kmeta.methods.meta.block_likelihood import BlockModel, Solved
 from kmeta.methods.meta.correlated import MultilevelFit, containment, scaled
 from kmeta.methods.meta.distributions import quantile
+from kmeta.methods.meta.of_fit import OfFit
 from kmeta.methods.meta.random_terms import Term
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PredictedEffects(Result):
+class PredictedEffects(OfFit):
     """Best linear unbiased predictions, arrays of one length: `term` and `level` say which effect.
 
     `effect` is the deviation from the fixed part on the analysis scale, `se` the standard error of its prediction,
@@ -78,6 +78,7 @@ def predicted_effects(fit: MultilevelFit) -> PredictedEffects:
     se = np.sqrt(np.maximum(np.concatenate(variances), 0)) if variances else np.empty(0)
     half = np.array(crit) * se
     return PredictedEffects(
+        fit=fit,
         term=tuple(terms),
         level=tuple(levels),
         effect=frozen(effect),

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
-from kmeta.methods.meta.categories import coded_as
+from kmeta.methods.meta.categories import Moderated, coded_as
 from kmeta.methods.meta.distributions import quantile
 from kmeta.methods.meta.fit import MetaFit, Prediction
 from kmeta.methods.meta.moderators import INTERCEPT, columns_of
@@ -75,7 +75,13 @@ def predict_rows(
     spread = quantile(fit.level, reference) * np.sqrt(se**2 + (fit.tau2 if tau2 is None else tau2))
     if fit.model == "common":
         spread = np.full_like(se, math.nan)
+    none = fit.model == "common" or drawn
+    between = np.broadcast_to(fit.tau2 if tau2 is None else tau2, mu.shape)
     return Prediction(
+        fit=fit,
+        x=frozen(rows),
+        tau2=frozen(np.where(none, math.nan, between)),
+        pi_df=frozen(np.full(len(mu), math.nan if none else reference)),
         labels=labels,
         measure=fit.measure,
         level=fit.level,
@@ -90,7 +96,7 @@ def predict_rows(
 
 
 def design_rows(
-    fit: MetaFit, new: Mapping[str, ArrayLike] | ArrayLike | None
+    fit: Moderated, new: Mapping[str, ArrayLike] | ArrayLike | None
 ) -> tuple[Floats, tuple[str, ...]]:
     """Rows of the design matrix at values `new` of the moderators (the studies' where None), with their labels."""
     if fit.x is None:

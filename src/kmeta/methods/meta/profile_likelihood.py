@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
-from kmeta.core.result import Result
+from kmeta.core.views import PlotViews
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import level_of, numbers
 from kmeta.methods.meta.likelihood import log_likelihood
 from kmeta.methods.meta.multilevel import Nested
+from kmeta.methods.meta.of_fit import OfFit
 from kmeta.methods.meta.sample import Sample
 
 DOUBLINGS = 200
@@ -95,7 +96,7 @@ def _interval(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Profile(Result):
+class Profile(OfFit):
     """The (restricted) log-likelihood of a model, profiled over its coefficients, at values of tau2."""
 
     method: str
@@ -103,6 +104,8 @@ class Profile(Result):
     ll: Floats
     top: float
     highest: float
+
+    plot = PlotViews(curve="kmeta.plots.profile:profile_figure")
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a value of tau2."""
@@ -140,6 +143,7 @@ def profile(fit: MetaFit, at: ArrayLike | None = None) -> Profile:
     )
     ll = [log_likelihood(sample, t / unit2, restricted=restricted) + shift for t in points.tolist()]
     return Profile(
+        fit=fit,
         method=fit.method,
         tau2=frozen(points),
         ll=frozen(ll),

@@ -10,6 +10,7 @@ from kmeta.methods.meta.r_script import text, vector
 if TYPE_CHECKING:
     from kmeta.methods.meta.correlated import MultilevelFit
     from kmeta.methods.meta.robust import RobustFit
+    from kmeta.methods.meta.sampling_covariance import SamplingCovariance
 
 
 def r_multilevel(fit: MultilevelFit) -> str:
@@ -18,7 +19,7 @@ def r_multilevel(fit: MultilevelFit) -> str:
     lines.append(f"  yi = {vector(map(repr, fit.yi.tolist()))},")
     for i, column in enumerate(fit.grouping.values()):
         lines.append(f"  {_name(list(fit.grouping)[i])} = {_column(column)},")
-    lines += ["  stringsAsFactors = FALSE)", *_covariance(fit)]
+    lines += ["  stringsAsFactors = FALSE)", *r_covariance(fit.covariance)]
     if fit.x is not None:
         for j, _ in enumerate(fit.terms):
             lines.append(f"x{j} <- {vector(map(repr, fit.x[:, j].tolist()))}")
@@ -74,9 +75,10 @@ def r_robust(result: RobustFit) -> str:
     return "\n".join([*lines, f"# kmeta: {estimates}"]) + "\n"
 
 
-def _covariance(fit: MultilevelFit) -> list[str]:
-    lines = [f"V <- diag({vector(map(repr, fit.vi.tolist()))}, nrow = {fit.k})"]
-    for rows, blocks in fit.covariance.stacks:
+def r_covariance(errors: SamplingCovariance) -> list[str]:
+    """The matrix V, block by block."""
+    lines = [f"V <- diag({vector(map(repr, errors.vi.tolist()))}, nrow = {errors.k})"]
+    for rows, blocks in errors.stacks:
         for index, block in zip(rows.tolist(), blocks, strict=True):
             at = vector(str(i + 1) for i in index)
             values = vector(map(repr, block.ravel().tolist()))

@@ -10,6 +10,7 @@ from kmeta.core.errors import InputError
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.location_scale import LocationScaleFit
 from kmeta.methods.meta.scales import LOG_MEASURES, LOGIT_MEASURES
+from kmeta.methods.meta.tau2 import TWO_STEP
 
 TESTS = {"z": "z", "t": "t", "hksj": "adhoc", "knha": "knha"}
 METAFOR = frozenset(
@@ -101,21 +102,45 @@ def _call(fit: MetaFit) -> list[str]:
     if fit.test not in TESTS:
         raise InputError(f"metafor has no test named {fit.test!r}", where="test", hint='test="knha"')
     method = METHODS.get(fit.method, fit.method)
-    if method not in METAFOR:
+    if method not in METAFOR and method not in TWO_STEP:
         raise InputError(f"metafor has no estimator named {fit.method!r}", where="tau2")
-    options = [f'method = "{method}"', f'test = "{TESTS[fit.test]}"', level]
-    if fit.method == "fixed":
+    mods = "" if fit.x is None else ", mods = X, intercept = FALSE"
+    chain = steps(fit, mods)
+    options = [f'method = "{"REML" if chain else method}"', f'test = "{TESTS[fit.test]}"', level]
+    if chain:
+        options.append("tau2 = step$tau2")
+    elif fit.method == "fixed":
         options.append(f"tau2 = {fit.tau2!r}")
     if fit.user_weights is not None:
         options.append("weights = weight")
-    elif method in ("GENQ", "GENQM"):
-        options.append("weights = 1 / vi")
-    if fit.x is not None:
-        options.append("mods = X, intercept = FALSE")
+    if mods:
+        options.append(mods[2:])
     if isinstance(fit, LocationScaleFit):
         options.append(f'scale = Z, link = "{fit.link}"')
         return ["res <- rma(yi, vi, data = dat, slab = label, " + ", ".join(options) + ")"]
-    return ["res <- rma(yi, vi, data = dat, slab = label, " + ", ".join(options) + ",", f"  {CONTROL})"]
+    return [
+        *chain,
+        "res <- rma(yi, vi, data = dat, slab = label, " + ", ".join(options) + ",",
+        f"  {CONTROL})",
+    ]
+
+
+def stepped(fit: MetaFit) -> bool:
+    """Whether the weights behind tau2 are not those of the pooled estimate."""
+    return fit.method in TWO_STEP or (fit.method in ("GENQ", "GENQM") and fit.user_weights is None)
+
+
+def steps(fit: MetaFit, mods: str) -> list[str]:
+    """tau2 by a fit of its own, called step, where it needs one."""
+    call = "step <- rma(yi, vi, data = dat"
+    if fit.method in TWO_STEP:
+        return [
+            f'first <- rma(yi, vi, data = dat, method = "{TWO_STEP[fit.method]}"{mods})',
+            f'{call}, method = "GENQ", weights = 1 / (vi + first$tau2){mods})',
+        ]
+    if stepped(fit):
+        return [f'{call}, method = "{fit.method}", weights = 1 / vi{mods}, {CONTROL})']
+    return []
 
 
 def _nested(fit: MetaFit) -> bool:
@@ -129,7 +154,8 @@ def _intervals(fit: MetaFit) -> list[str]:
     if fit.beta is not None:
         return ["anova(res, btt = 2:res$p)"] if "intercept" in fit.terms and len(fit.terms) > 1 else []
     if fit.model == "random" and not math.isnan(fit.tau2_low) and fit.method not in ("GENQ", "GENQM"):
-        lines.append("confint(res)  # Q-profile interval of tau2")
+        of = "first" if fit.method in TWO_STEP else "res"
+        lines.append(f"confint({of})  # Q-profile interval of tau2")
     if fit.pi == "bootstrap":
         lines += [
             "# prediction interval: metafor has no bootstrap; pimeta's differs by what the draws differ",
@@ -148,11 +174,11 @@ def _intervals(fit: MetaFit) -> list[str]:
         }
         lines.append(f"p <- {(1 + fit.level) / 2!r}")
         lines.append("total <- " + ("sum(res$sigma2)" if _nested(fit) else "res$tau2"))
-        lines.append(f"pi <- c(coef(res)) + c(-1, 1) * {quantiles[fit.pi]} * sqrt(res$se^2 + total)")
+        lines.append(f"pi <- res$beta[1] + c(-1, 1) * {quantiles[fit.pi]} * sqrt(res$se^2 + total)")
         lines.append("pi  # prediction interval")
     if back:
         shown = "pi" if not math.isnan(fit.pi_low) else "NULL"
-        lines.append(f"{back}(c(coef(res), res$ci.lb, res$ci.ub, {shown}))  # on the natural scale")
+        lines.append(f"{back}(c(res$beta[1], res$ci.lb, res$ci.ub, {shown}))  # on the natural scale")
     return lines
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
-from kmeta.methods.meta.categories import Category, categories_of
+from kmeta.methods.meta.categories import Category
 from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
 from kmeta.methods.meta.inputs import (
@@ -22,7 +22,7 @@ from kmeta.methods.meta.inputs import (
     weights_of,
     within_precision,
 )
-from kmeta.methods.meta.moderators import design_matrix, omnibus
+from kmeta.methods.meta.moderators import design_of, omnibus, tested_terms
 from kmeta.methods.meta.prediction import prediction_df
 from kmeta.methods.meta.qprofile import q_profile
 from kmeta.methods.meta.sample import Sample, Weighted, dot
@@ -58,7 +58,8 @@ def random_effects(
 ) -> MetaFit:
     """Pool estimates `yi` with sampling variances `vi`, both of shape (k,), on the analysis scale (log HR).
 
-    tau2 : an estimator in TAU2 (DL, DLIT, EB, GENQ, GENQM, HE, HS, HSk, ML, PM, PMM, REML, SJ, SJIT), or a number.
+    tau2 : an estimator in TAU2 (DL, DL2, DLIT, EB, GENQ, GENQM, HE, HE2, HS, HSk, ML, PM, PMM, REML, SJ, SJIT), or
+        a number.
     test : "hksj" Hartung-Knapp-Sidik-Jonkman, t with k - p df, its variance factor at least 1 (so never narrower
         than z; metafor calls it "adhoc"); "knha" the same without that bound; "t"; "z"; "kr" Kenward-Roger (REML
         alone, without moderators): its prediction interval by "t" and "riley" then takes its own df, and one less;
@@ -73,8 +74,8 @@ def random_effects(
         "riley" t with k - p - 1 df (k - 2 without moderators; one more when tau2 is given), "bootstrap" a parametric
         bootstrap with `seed` and `n_bootstrap` replicates that draws tau2 from its confidence distribution (without
         moderators; neither the estimator of tau2 nor the test changes it).
-    scale : columns, given as `mods`, on which the variance of the true effects depends: a location-scale model
-        (`LocationScaleFit`), by REML or ML. link : "log", log tau2_i is linear in them; "identity", tau2_i itself is.
+    scale : columns or a formula, given as `mods`, on which the variance of the true effects depends: a location-scale
+        model (`LocationScaleFit`), by REML or ML. link : "log", log tau2_i is linear in them; "identity", tau2_i is.
     Raises InputError for data or options that cannot be used, ConvergenceError when tau2 does not settle.
     Sources: Viechtbauer 2010, doi:10.18637/jss.v036.i03; Knapp & Hartung 2003, doi:10.1002/sim.1482; Higgins,
     Thompson & Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x; Riley, Higgins & Deeks 2011,
@@ -88,13 +89,18 @@ def random_effects(
     if scale is not None:
         from kmeta.methods.meta.location_scale import location_scale
 
-        refused = {"weights": weights is not None, "mods": isinstance(mods, str), "pi": pi == "bootstrap"}
-        for where, given in refused.items():
+        for where, given in {"weights": weights is not None, "pi": pi == "bootstrap"}.items():
             if given:
-                hint = "no user weights, no formula and no bootstrap with a scale; columns instead"
+                hint = "no user weights and no bootstrap with a scale"
                 raise InputError("is not for a location-scale model", where=where, hint=hint)
         reference = _option(pi, dict.fromkeys(PREDICTION, pi), "pi")
-        rest: dict[str, Any] = {"mods": mods, "level": level_of(level), "pi": reference, "labels": labels}
+        rest: dict[str, Any] = {
+            "mods": mods,
+            "data": data,
+            "level": level_of(level),
+            "pi": reference,
+            "labels": labels,
+        }
         return location_scale(yi, vi, scale, link=link, measure=measure, method=tau2, test=test, **rest)
     if link != "log":
         raise InputError("a link is that of a scale", where="link", hint="give scale=, or leave link out")
@@ -112,13 +118,13 @@ def random_effects(
         both = [random_effects(yi, vi, measure=measure, tau2=tau2, test=t, **options) for t in ("knha", "z")]
         return max(both, key=lambda fit: fit.ci_high - fit.ci_low)
     y, v = estimates(yi, vi)
-    x, terms, formula = _design(mods, data, len(y))
+    design = design_of(mods, data, len(y))
     kind = _option(pi, {name: name for name in PREDICTION}, "pi")
     fit = fit_model(
         y,
         v,
-        x,
-        terms,
+        design.x,
+        design.terms,
         measure=measure,
         tau2=tau2,
         test=_option(test, TESTS, "test"),
@@ -126,8 +132,8 @@ def random_effects(
         level=level_of(level),
         pi="test" if kind == "bootstrap" else kind,
         labels=labels_of(labels, len(y)),
-        factors=categories_of(mods),
-        formula=formula,
+        factors=design.factors,
+        formula=design.formula,
     )
     if kind == "bootstrap":
         from kmeta.methods.meta.bootstrap_prediction import with_bootstrap
@@ -157,12 +163,12 @@ def common_effect(
     -0.3774
     """
     y, v = estimates(yi, vi)
-    x, terms, formula = _design(mods, data, len(y))
+    design = design_of(mods, data, len(y))
     return fit_model(
         y,
         v,
-        x,
-        terms,
+        design.x,
+        design.terms,
         measure=measure,
         tau2="CE",
         test=_option(test, TESTS, "test"),
@@ -170,24 +176,9 @@ def common_effect(
         level=level_of(level),
         pi="test",
         labels=labels_of(labels, len(y)),
-        factors=categories_of(mods),
-        formula=formula,
+        factors=design.factors,
+        formula=design.formula,
     )
-
-
-def _design(
-    mods: Moderators | None, data: Any, k: int
-) -> tuple[Floats | None, tuple[str, ...], Formula | None]:
-    """(X, names of its columns, the formula they came from)."""
-    if isinstance(mods, str):
-        from kmeta.methods.meta.formulas import formula_design
-
-        if not mods.lstrip().startswith("~"):
-            raise InputError(f"mods is the text {mods!r}", where="mods", hint='a formula begins with "~"')
-        return formula_design(mods.strip(), data, k)
-    if data is not None:
-        raise InputError("is for a formula", where="data", hint='mods="~ a + C(b)", or the columns as mods')
-    return *design_matrix(mods, k), None
 
 
 def _option(given: str, allowed: Mapping[str, str], where: str) -> str:
@@ -238,8 +229,7 @@ def fit_model(
         test = "z"  # nothing is left to estimate a spread from
     factor = 1.0
     if test in ("hksj", "knha"):
-        resid = y - (beta[0] if x is None else x @ beta)
-        factor = float(np.sum(resid * resid / (v + between))) / df_resid
+        factor = knapp_hartung(y, v, x, beta, between, user) / df_resid
         factor = max(1.0, factor) if test == "hksj" else factor
         vcov = vcov * factor
     df = math.inf if test == "z" else float(df_resid)
@@ -294,6 +284,18 @@ def fit_model(
             _moderation(y, v, x, terms, beta, vcov, df, method, between, user, fixed) if x is not None else {}
         ),
     )
+
+
+def knapp_hartung(
+    y: Floats, v: Floats, x: Floats | None, beta: Floats, tau2: float | Floats, user: Floats | None
+) -> float:
+    """Weighted sum of squared residuals with the weights 1 / (v + tau2): with user weights, about its own minimum."""
+    total = v + tau2
+    if user is None:
+        resid = y - (beta[0] if x is None else x @ beta)
+        return float(np.sum(resid * resid / total))
+    sample = Sample(y, v, x)
+    return Weighted(sample, 1 / (sample.v + tau2 / sample.unit**2)).q
 
 
 def kenward_roger(v: Floats, tau2: float) -> tuple[float, float]:
@@ -396,8 +398,7 @@ def _moderation(
     fixed: Weighted,
 ) -> dict[str, Any]:
     """Omnibus test of all coefficients but the intercept, and the share of heterogeneity explained."""
-    tested = [i for i, term in enumerate(terms) if term != "intercept"] or [0]
-    qm, qm_df, qm_p = omnibus(beta, vcov, tested, df)
+    qm, qm_df, qm_p = omnibus(beta, vcov, tested_terms(terms), df)
     r2 = math.nan
     if "intercept" in terms and len(terms) > 1:
         if method == "CE":

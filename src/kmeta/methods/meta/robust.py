@@ -20,7 +20,8 @@ from kmeta.core.result import Result
 from kmeta.methods.meta.correlated import MultilevelFit, scaled
 from kmeta.methods.meta.distributions import chi2_tail, quantile, two_sided
 from kmeta.methods.meta.fit import MetaFit
-from kmeta.methods.meta.moderators import INTERCEPT
+from kmeta.methods.meta.moderators import tested_terms
+from kmeta.methods.meta.robust_tests import RobustTests, Sandwich
 from kmeta.methods.meta.sampling_covariance import Ints, SamplingCovariance, codes_of
 
 KINDS = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
@@ -29,7 +30,7 @@ RANK = 1e-10  # an adjustment's eigenvalue below this share of the largest count
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RobustFit(Result):
+class RobustFit(RobustTests, Result):
     """Coefficients of `fit` with cluster-robust standard errors, on the analysis scale.
 
     Arrays of p; `df` of each coefficient's t test (infinite for z). `qm`, `qm_df`, `qm_p`: test that the moderators
@@ -99,6 +100,23 @@ class RobustFit(Result):
         what = "moderators" if len(self.terms) > 1 else self.terms[0]
         lines += ["", f"Test of {what}: {name} = {decimal(self.qm, 3)}, {p_phrase(self.qm_p)}"]
         return "\n".join([*lines, *(f"Warning: {text}." for text in self.warnings)])
+
+    def sandwich(self) -> Sandwich:
+        """What the tests of combinations are worked out from."""
+        needs = self.kind in ("CR2", "CR3") or self.df_method == "satterthwaite"
+        clusters, bread, _ = _clusters(self.fit, codes_of(self.cluster, self.fit.k, "cluster")[0], needs)
+        dfs = self.df_method, float(self.df[0])
+        return Sandwich(clusters, _pieces(clusters, bread, self.kind, needs), bread, *dfs)
+
+    @property
+    def moderated(self) -> MetaFit:
+        """The model that the coefficients are of."""
+        return self.fit
+
+    @property
+    def between(self) -> float:
+        """Variance of the true effects; NaN where levels differ in it."""
+        return math.nan if self.fit.model == "location-scale" else self.fit.tau2
 
     def r_script(self) -> str:
         """R code: the fit, then its cluster-robust tests by metafor or clubSandwich."""
@@ -192,8 +210,9 @@ def _assembled(
     if not (se > 0).all():
         raise InputError("every cluster fits exactly: there is no spread to estimate", where="cluster")
     crit = np.array([quantile(wide, df) for df in dfs])
-    tested = [j for j, name in enumerate(fit.terms) if name != INTERCEPT] or list(range(len(beta)))
-    qm, qm_df, qm_p = _omnibus(beta, vcov, tested, dfs, chosen, clusters, pieces, bread)
+    places = tested_terms(fit.terms)
+    own = [dfs[j] for j in places]
+    qm, qm_df, qm_p = joint_test(np.eye(len(beta))[places], beta, vcov, own, chosen, clusters, pieces, bread)
     warnings = [f"{m} clusters: robust tests of so few are hardly known"] if m < 5 else []
     if chosen == "satterthwaite":
         warnings += [
@@ -368,30 +387,33 @@ def _moments(
     return np.array(own), shared
 
 
-def _omnibus(
+def joint_test(
+    rows: Floats,
     beta: Floats,
     vcov: Floats,
-    tested: list[int],
-    dfs: list[float],
+    dfs: Sequence[float],
     chosen: str,
     clusters: list[_Cluster],
     pieces: _Pieces,
     bread: Floats,
 ) -> tuple[float, tuple[float, float], float]:
-    """Wald test of several coefficients; with Satterthwaite's df the approximate Hotelling T2 test (HTZ)."""
+    """Wald test that the combinations `rows` (q, p) are all 0, each with its `dfs`.
+
+    With Satterthwaite's df it is the approximate Hotelling T2 test (HTZ).
+    """
     from scipy.special import fdtrc
 
-    b, q = beta[tested], len(tested)
-    part = vcov[np.ix_(tested, tested)]
+    b, q = rows @ beta, len(rows)
+    part = rows @ vcov @ rows.T
     if np.linalg.matrix_rank(part) < q:
         return math.nan, (float(q), math.nan), math.nan
     wald = float(b @ np.linalg.solve(part, b))
     if chosen == "z":
         return wald, (float(q), math.nan), chi2_tail(wald, q)
     if chosen != "satterthwaite" or q == 1:
-        left = min(dfs[j] for j in tested)
+        left = min(dfs)
         return wald / q, (float(q), left), float(fdtrc(q, left, wald / q))
-    eta = _hotelling_df(clusters, pieces, bread, np.eye(len(beta))[:, tested])
+    eta = _hotelling_df(clusters, pieces, bread, rows.T)
     left = eta - q + 1
     if left <= 0:
         return math.nan, (float(q), left), math.nan

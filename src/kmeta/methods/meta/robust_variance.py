@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
-from kmeta.core.numbers import decimal, percent
+from kmeta.core.numbers import decimal, p_phrase, percent
 from kmeta.core.result import Result
 from kmeta.methods.meta.distributions import quantile, two_sided
 from kmeta.methods.meta.inputs import estimates, level_of
-from kmeta.methods.meta.moderators import INTERCEPT, design_matrix
+from kmeta.methods.meta.moderators import INTERCEPT, design_of, tested_terms
 from kmeta.methods.meta.r_script import text, vector
-from kmeta.methods.meta.robust import _Cluster, _pieces, _satterthwaite
+from kmeta.methods.meta.robust import _Cluster, _pieces, _satterthwaite, joint_test
+from kmeta.methods.meta.robust_tests import RobustTests, Sandwich
 from kmeta.methods.meta.sample import orthonormal
 from kmeta.methods.meta.sampling_covariance import Ints, codes_of
+
+if TYPE_CHECKING:
+    from kmeta.methods.meta.categories import Category
+    from kmeta.methods.meta.formulas import Formula
+    from kmeta.methods.meta.random_effects import Moderators
 
 WEIGHTS = ("correlated", "hierarchical")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RobustVariance(Result):
+class RobustVariance(RobustTests, Result):
     """Coefficients (arrays of p, analysis scale) with cluster-robust tests; `df` of each.
 
     tau2: variance between clusters; omega2: within them (NaN with correlated weights). i2 a fraction, NaN with
-    hierarchical weights. `weights`: shape (k,).
+    hierarchical weights. `weights`: shape (k,). `qm`, `qm_df`, `qm_p`: test that the moderators (without any: the mean)
+    are all 0, with `small` the approximate Hotelling test. `factors`, `formula`: what the moderators were coded from.
     """
 
     yi: Floats
@@ -55,7 +62,37 @@ class RobustVariance(Result):
     q: float
     weights: Floats
     clusters: int
+    qm: float = math.nan
+    qm_df: tuple[float, float] = (math.nan, math.nan)
+    qm_p: float = math.nan
+    factors: Mapping[str, Category] = field(default_factory=dict)
+    formula: Formula | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of the estimates: their places."""
+        return tuple(str(i + 1) for i in range(len(self.yi)))
+
+    @property
+    def moderated(self) -> RobustVariance:
+        """Itself."""
+        return self
+
+    @property
+    def between(self) -> float:
+        """tau2, and with hierarchical weights omega2."""
+        return self.tau2 + (0.0 if math.isnan(self.omega2) else self.omega2)
+
+    def sandwich(self) -> Sandwich:
+        """What the tests of combinations are worked out from."""
+        x = np.ones((len(self.yi), 1)) if self.x is None else self.x
+        codes, names = codes_of(self.cluster, len(self.yi), "cluster")
+        clusters, bread, _ = _clusters_of(self.yi, x, self.weights, codes)
+        pieces = _pieces(clusters, bread, "CR2" if self.small else "CR0", needs=self.small)
+        return Sandwich(
+            clusters, pieces, bread, "satterthwaite" if self.small else "m-p", float(len(names) - x.shape[1])
+        )
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a coefficient."""
@@ -88,6 +125,9 @@ class RobustVariance(Result):
             shown = f"rho = {self.rho:g}; tau2 = {decimal(self.tau2, 4)}, I2 = {percent(self.i2, 1)} %"
         else:
             shown = f"tau2 = {decimal(self.tau2, 4)}, omega2 = {decimal(self.omega2, 4)}"
+        if self.x is not None:
+            first, second = self.qm_df
+            shown += f"\nTest of moderators: F({first:g}, {second:.4g}) = {decimal(self.qm, 3)}, {p_phrase(self.qm_p)}"
         return "\n".join([*lines, shown, *(f"Warning: {text}." for text in self.warnings)])
 
     def r_script(self) -> str:
@@ -99,7 +139,9 @@ class RobustVariance(Result):
         if self.x is not None:
             rest = [j for j, term in enumerate(self.terms) if term != INTERCEPT]
             lines += [f"x{j} <- {vector(map(repr, self.x[:, j].tolist()))}" for j in rest]
-            formula = "yi ~ " + " + ".join(f"x{j}" for j in rest)
+            formula = (
+                "yi ~ " + ("" if INTERCEPT in self.terms else "0 + ") + " + ".join(f"x{j}" for j in rest)
+            )
         kind = {"correlated": "CORR", "hierarchical": "HIER"}[self.working]
         small = "TRUE" if self.small else "FALSE"
         lines.append(
@@ -114,7 +156,8 @@ def robust_variance(
     vi: ArrayLike,
     cluster: Sequence[object] | ArrayLike,
     *,
-    mods: Mapping[str, ArrayLike] | ArrayLike | None = None,
+    mods: Moderators | None = None,
+    data: Any = None,
     weights: str = "correlated",
     rho: float = 0.8,
     small: bool = True,
@@ -125,7 +168,8 @@ def robust_variance(
     weights "correlated": the estimates of a cluster share patients; each weighs 1 / (n (mean variance + tau2)) in a
     cluster of n, tau2 by moments with sampling errors correlated by `rho`. "hierarchical": clusters hold separate
     studies; 1 / (v + tau2 + omega2) with both by moments. small: CR2 with Satterthwaite's df under the weights as
-    working model; else the sandwich times m / (m - p) with m - p df for m clusters. `mods` as in `random_effects`.
+    working model; else the sandwich times m / (m - p) with m - p df for m clusters. `mods`,
+    `data` as in `random_effects`.
 
     Raises InputError for unusable data or fewer clusters than coefficients.
     Source: Hedges, Tipton & Johnson 2010, doi:10.1002/jrsm.5; Tipton 2015, doi:10.1037/met0000011.
@@ -144,7 +188,7 @@ def robust_variance(
         )
     if isinstance(rho, bool) or not isinstance(rho, (int, float)) or not 0 <= rho <= 1:
         raise InputError(f"is {rho!r}", where="rho", hint="a correlation from 0 to 1")
-    given, terms = design_matrix(mods, k)
+    given, terms, factors, formula = design_of(mods, data, k)
     x = np.ones((k, 1)) if given is None else given
     orthonormal(x)  # refuses collinear columns
     m, p = len(names), x.shape[1]
@@ -152,12 +196,7 @@ def robust_variance(
         raise InputError(f"{m} clusters for {p} coefficients", where="cluster", hint="more clusters")
     estimate = _correlated if weights == "correlated" else _hierarchical
     w, tau2, omega2, i2, q = estimate(y, v, x, codes, rho)
-    bread: Floats = np.asarray(np.linalg.inv(x.T @ (x * w[:, None])), dtype=np.float64)
-    beta = bread @ (x.T @ (w * y))
-    order = np.argsort(codes, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
-    e = y - x @ beta
-    clusters = [_Cluster(r, x[r], e[r], x[r] * w[r, None], np.diag(1 / w[r])) for r in groups]
+    clusters, bread, beta = _clusters_of(y, x, w, codes)
     pieces = _pieces(clusters, bread, "CR2" if small else "CR0", needs=small)
     vcov = pieces.scores.T @ pieces.scores * (1.0 if small else m / (m - p))
     se = np.sqrt(np.diag(vcov))
@@ -165,6 +204,9 @@ def robust_variance(
         raise InputError("every cluster fits exactly: there is no spread to estimate", where="cluster")
     dfs = [_satterthwaite(clusters, pieces, bread, row) if small else float(m - p) for row in np.eye(p)]
     half = np.array([quantile(wide, df) for df in dfs]) * se
+    chosen, places = "satterthwaite" if small else "m-p", tested_terms(terms)
+    own = [dfs[j] for j in places]
+    qm, qm_df, qm_p = joint_test(np.eye(p)[places], beta, vcov, own, chosen, clusters, pieces, bread)
     few = [term for term, df in zip(terms, dfs, strict=True) if small and df < 4]
     return RobustVariance(
         yi=y,
@@ -189,10 +231,25 @@ def robust_variance(
         q=q,
         weights=frozen(w),
         clusters=m,
+        qm=qm,
+        qm_df=qm_df,
+        qm_p=qm_p,
+        factors=factors,
+        formula=formula,
         warnings=(f"fewer than 4 degrees of freedom for {', '.join(few)}: the t test is not trusted",)
         if few
         else (),
     )
+
+
+def _clusters_of(y: Floats, x: Floats, w: Floats, codes: Ints) -> tuple[list[_Cluster], Floats, Floats]:
+    """(clusters under the weights as working model, (X'WX)^-1, coefficients)."""
+    bread: Floats = np.asarray(np.linalg.inv(x.T @ (x * w[:, None])), dtype=np.float64)
+    beta = bread @ (x.T @ (w * y))
+    order = np.argsort(codes, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+    e = y - x @ beta
+    return [_Cluster(r, x[r], e[r], x[r] * w[r, None], np.diag(1 / w[r])) for r in groups], bread, beta
 
 
 def _correlated(

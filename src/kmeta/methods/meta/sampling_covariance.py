@@ -43,6 +43,12 @@ class SamplingCovariance(Result):
             full[rows[:, :, None], rows[:, None, :]] = blocks
         return full
 
+    def r_script(self) -> str:
+        """R code that builds the matrix V of metafor's rma.mv."""
+        from kmeta.methods.meta.r_multilevel import r_covariance
+
+        return "\n".join([*r_covariance(self), "V"]) + "\n"
+
     def subset(self, rows: Sequence[int]) -> SamplingCovariance:
         """The covariance of some rows, in their order."""
         place = np.full(self.k, -1)

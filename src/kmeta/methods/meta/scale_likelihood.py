@@ -141,7 +141,9 @@ def climb(model: ScaleLikelihood, start: Floats) -> Climb:
         if size <= SETTLED:
             return Climb(alpha + (step if _feasible(model, alpha + step) else 0), here.height, True, held)
         if gain <= FLAT:
-            return Climb(alpha, here.height, size <= DRIFT, held)
+            # The height can no longer tell, the gradient still can: the last step is taken if it is short.
+            last = size <= DRIFT and _feasible(model, alpha + step)
+            return Climb(alpha + (step if last else 0), here.height, size <= DRIFT, held)
         following = _line(model, alpha, step, here)
         if following is None:
             return Climb(alpha, here.height, gain <= 1e-10 and size <= DRIFT, held)

@@ -12,18 +12,18 @@ from numpy.typing import ArrayLike
 
 from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
-from kmeta.core.result import Result
 from kmeta.methods.meta.distributions import quantile
 from kmeta.methods.meta.fit import Prediction
 from kmeta.methods.meta.location_scale import LocationScaleFit
 from kmeta.methods.meta.moderators import INTERCEPT
+from kmeta.methods.meta.of_fit import OfFit
 from kmeta.methods.meta.prediction import design_rows, predict_rows
 
 New = Mapping[str, ArrayLike] | ArrayLike | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PredictedTau2(Result):
+class PredictedTau2(OfFit):
     """tau2 with its confidence interval at rows of scale columns; arrays of one length.
 
     `predictor` and its standard error `se` are log tau2 under the log link. Under the identity link limits below 0 are
@@ -38,6 +38,7 @@ class PredictedTau2(Result):
     tau2: Floats
     ci_low: Floats
     ci_high: Floats
+    z: Floats
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a predicted value."""
@@ -85,7 +86,9 @@ def scale_rows(fit: LocationScaleFit, newscale: New) -> tuple[Floats, tuple[str,
         return fit.z, fit.labels
     if tuple(fit.scale_terms) == (INTERCEPT,):
         raise InputError("the scale has only an intercept", where="newscale", hint="leave newscale out")
-    as_location = dataclasses.replace(fit, x=fit.z, terms=fit.scale_terms, factors=fit.scale_factors)
+    as_location = dataclasses.replace(
+        fit, x=fit.z, terms=fit.scale_terms, factors=fit.scale_factors, formula=fit.scale_formula
+    )
     try:
         return design_rows(as_location, newscale)
     except InputError as error:
@@ -125,6 +128,8 @@ def predict_tau2(fit: LocationScaleFit, newscale: New = None) -> PredictedTau2:
     else:
         low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)
     return PredictedTau2(
+        fit=fit,
+        z=frozen(rows),
         labels=labels,
         link=fit.link,
         level=fit.level,

@@ -282,6 +282,8 @@ class PetPeese(Result):
     se: float
     ci_low: float
     ci_high: float
+    yi: Floats
+    vi: Floats
     warnings: tuple[str, ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
@@ -292,6 +294,12 @@ class PetPeese(Result):
             for name, table in (("pet", self.pet), ("peese", self.peese))
             for term, row in zip((INTERCEPT, "sei" if name == "pet" else "vi"), table.tolist(), strict=True)
         ]
+
+    def r_script(self) -> str:
+        """R code with the data inline: both regressions."""
+        from kmeta.methods.meta.r_small_study import small_study_script
+
+        return small_study_script(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values; the fits as theirs."""
@@ -374,5 +382,7 @@ def pet_peese(
         se=spread,
         ci_low=mu - half,
         ci_high=mu + half,
+        yi=y,
+        vi=v,
         warnings=few(len(y)),
     )

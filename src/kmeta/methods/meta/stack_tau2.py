@@ -162,6 +162,12 @@ def hedges(stack: Stack) -> Found:
     return moments(fit, fit.trace(stack.held), stack.df.astype(float))
 
 
+def two_step(first: Callable[[Stack], Found], stack: Stack) -> Found:
+    """As `tau2.two_step_dersimonian_laird` and `tau2.two_step_hedges`."""
+    fit = stack.at(np.where(stack.df > 0, first(stack)[0], 0.0))
+    return moments(fit, fit.trace(stack.held), fit.trace())
+
+
 def hunter_schmidt(stack: Stack) -> Found:
     """As `tau2.hunter_schmidt`."""
     fit = Stacked(stack, 1 / stack.v)
@@ -200,10 +206,12 @@ def median_unbiased_paule_mandel(stack: Stack) -> Found:
 
 STACK_TAU2: dict[str, Callable[[Stack], Found]] = {
     "DL": dersimonian_laird,
+    "DL2": lambda stack: two_step(dersimonian_laird, stack),
     "DLIT": paule_mandel,
     "EB": paule_mandel,
     "GENQ": dersimonian_laird,
     "HE": hedges,
+    "HE2": lambda stack: two_step(hedges, stack),
     "HS": hunter_schmidt,
     "HSk": hunter_schmidt_k,
     "ML": lambda stack: maximum_likelihood(stack, restricted=False),

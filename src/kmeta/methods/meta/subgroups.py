@@ -37,12 +37,19 @@ class Subgroups(Result):
     q_p: float
     q_between_common: float
     q_p_common: float
+    groups: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
     @property
     def q_within_common(self) -> float:
         """Sum of Cochran's Q within the subgroups."""
         return sum(fit.q for fit in self.fits)
+
+    def r_script(self) -> str:
+        """R code with the data inline: the models, and the test between them."""
+        from kmeta.methods.meta.r_groups import subgroups_script
+
+        return subgroups_script(self)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a subgroup."""
@@ -109,6 +116,7 @@ def subgroups(
         levels=one.levels,
         fits=fits,
         whole=whole,
+        groups=one.values,
         common_tau2=common_tau2,
         q_between=q,
         q_df=df,

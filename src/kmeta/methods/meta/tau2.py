@@ -19,6 +19,8 @@ from kmeta.methods.meta.likelihood import maximum_likelihood_tau2
 from kmeta.methods.meta.qprofile import solve_q
 from kmeta.methods.meta.sample import Sample, Weighted, dot
 
+TWO_STEP = {"DL2": "DL", "HE2": "HE"}  # estimator -> the one whose tau2 is in its weights
+
 TAU2: Registry[Callable[..., float]] = Registry("tau2 estimator", entry_point_group="kmeta.tau2")
 
 
@@ -170,6 +172,33 @@ def generalised_q(yi: Floats, vi: Floats, x: Floats | None = None, weights: Floa
     return _back(sample, (fit.q - fit.trace(sample.v)) / fit.trace())
 
 
+@TAU2.register("DL2")
+def two_step_dersimonian_laird(yi: Floats, vi: Floats, x: Floats | None = None) -> float:
+    """Method of moments with the weights 1 / (vi + tau2 by DL), truncated at 0.
+
+    Source: DerSimonian & Kacker 2007, doi:10.1016/j.cct.2006.04.004.
+
+    >>> round(two_step_dersimonian_laird(np.array([0.1, 0.5, 0.9]), np.array([0.02, 0.03, 0.05])), 4)
+    0.1254
+    """
+    return _two_step(dersimonian_laird, yi, vi, x)
+
+
+@TAU2.register("HE2")
+def two_step_hedges(yi: Floats, vi: Floats, x: Floats | None = None) -> float:
+    """Two-step Cochran analysis of variance (CA2): moments with the weights 1 / (vi + tau2 by HE), truncated at 0.
+
+    Source: DerSimonian & Kacker 2007, doi:10.1016/j.cct.2006.04.004.
+    """
+    return _two_step(hedges, yi, vi, x)
+
+
+def _two_step(first: Callable[..., float], yi: Floats, vi: Floats, x: Floats | None) -> float:
+    sample = Sample(yi, vi, x)
+    fit = Weighted(sample, 1 / (sample.v + first(yi, vi, x) / sample.unit**2))
+    return _back(sample, (fit.q - fit.trace(sample.v)) / fit.trace())
+
+
 @TAU2.register("GENQM")
 def median_unbiased_generalised_q(
     yi: Floats, vi: Floats, x: Floats | None = None, weights: Floats | None = None
@@ -190,6 +219,8 @@ def tau2_standard_error(
     method: str, tau2: float, yi: Floats, vi: Floats, x: Floats | None = None, weights: Floats | None = None
 ) -> float:
     """Large-sample standard error of an estimator of tau2; NaN for an estimator without a known one.
+
+    Of DL2 and HE2 that of the generalised Q at their second step's weights, taken as fixed.
 
     Source: Viechtbauer, Lopez-Lopez, Sanchez-Meca & Marin-Martinez 2015, doi:10.1037/met0000014, appendix.
     """
@@ -218,6 +249,9 @@ def tau2_standard_error(
     elif method == "HE":
         fit = Weighted(sample, np.ones(k))
         factor = 1 / (k - p)
+    elif method in TWO_STEP:
+        fit = Weighted(sample, 1 / (v + TAU2[TWO_STEP[method]](yi, vi, x) / sample.unit**2))
+        factor = 1 / fit.trace()
     elif method in ("GENQ", "GENQM"):
         w = 1 / v if weights is None else _aligned(sample, weights)
         fit = Weighted(sample, w)

@@ -17,7 +17,8 @@ class TauPrior:
     """A prior of tau >= 0.
 
     `log_density` of tau (array in, array out), `cdf` of a scalar, `scale` its typical size, `upper` its end. The
-    density falls like tau**-`tail` (infinite: faster); `proper` says whether it integrates to 1.
+    density falls like tau**-`tail` (infinite: faster); `proper` says whether it integrates to 1. `r_density` is the
+    density as R code, empty for a prior that has none.
     """
 
     name: str
@@ -27,6 +28,7 @@ class TauPrior:
     cdf: Callable[[float], float] = field(repr=False)
     upper: float = math.inf
     proper: bool = True
+    r_density: str = ""
 
 
 def _positive(value: float, where: str) -> float:
@@ -49,6 +51,7 @@ def half_normal(scale: float) -> TauPrior:
         math.inf,
         lambda tau: constant - 0.5 * (tau / s) ** 2,
         lambda tau: math.erf(tau / s / math.sqrt(2)),
+        r_density=f"function(t) 2 * dnorm(t, 0, {s!r})",
     )
 
 
@@ -65,6 +68,7 @@ def half_cauchy(scale: float) -> TauPrior:
         2.0,
         lambda tau: math.log(2 / (math.pi * s)) - np.log1p((tau / s) ** 2),
         lambda tau: 2 / math.pi * math.atan(tau / s),
+        r_density=f"function(t) 2 * dcauchy(t, 0, {s!r})",
     )
 
 
@@ -75,7 +79,9 @@ def uniform(upper: float = math.inf) -> TauPrior:
     0.25
     """
     if upper == math.inf:
-        return TauPrior("uniform", 1.0, 0.0, np.zeros_like, lambda tau: tau, proper=False)
+        return TauPrior(
+            "uniform", 1.0, 0.0, np.zeros_like, lambda tau: tau, proper=False, r_density="function(t) 1"
+        )
     end = _positive(upper, "upper")
     return TauPrior(
         f"uniform(0, {end:g})",
@@ -84,6 +90,7 @@ def uniform(upper: float = math.inf) -> TauPrior:
         lambda tau: np.full_like(tau, -math.log(end)),
         lambda tau: min(1.0, tau / end),
         upper=end,
+        r_density=f"function(t) {1 / end!r}",
     )
 
 
@@ -104,7 +111,9 @@ def log_normal_tau2(location: float, scale: float, name: str = "") -> TauPrior:
         return 0.5 * math.erfc(-(math.log(tau) - m) / s / math.sqrt(2)) if tau > 0 else 0.0
 
     text = name or f"log-normal(tau2: {location:g}, {scale:g})"
-    return TauPrior(text, math.exp(m), math.inf, log_density, cdf)
+    # the density of log tau, over tau; 0 at tau = 0
+    r_density = f"function(t) if (t > 0) dnorm(log(t), {m!r}, {s!r}) / t else 0"
+    return TauPrior(text, math.exp(m), math.inf, log_density, cdf, r_density=r_density)
 
 
 def log_student_tau2(location: float, scale: float, df: float = 5.0, name: str = "") -> TauPrior:
@@ -128,7 +137,8 @@ def log_student_tau2(location: float, scale: float, df: float = 5.0, name: str =
         return float(stdtr(n, (math.log(tau) - m) / s)) if tau > 0 else 0.0
 
     text = name or f"log-t{n:g}(tau2: {location:g}, {scale:g})"
-    return TauPrior(text, math.exp(m), 1.0, log_density, cdf)
+    r_density = f"function(t) if (t > 0) dt((log(t) - {m!r}) / {s!r}, {n!r}) / {s!r} / t else 0"
+    return TauPrior(text, math.exp(m), 1.0, log_density, cdf, r_density=r_density)
 
 
 # Turner et al. 2015, table IV: location and scale of log(tau2) for log odds ratios, by outcome; columns are
@@ -162,9 +172,10 @@ TURNER: dict[str, tuple[tuple[float, float], ...]] = {
 
 # Rhodes et al. 2015, table 3 (areas other than respiratory disease and cancer): location and scale of log(tau2),
 # t with 5 df, for standardised mean differences; columns are pharmacological vs placebo, pharmacological vs
-# pharmacological, any non-pharmacological. One cell could not be confirmed in a second source and is left out.
+# pharmacological, any non-pharmacological. The location -3.85 (mental health, other) is printed so, and repeated so by
+# the R packages bayesmeta and rnmamod; the rest of the table is additive and would have -2.85 there.
 RHODES_COMPARISONS = ("drug-placebo", "drug-drug", "other")
-RHODES: dict[str, tuple[tuple[float, float] | None, ...]] = {
+RHODES: dict[str, tuple[tuple[float, float], ...]] = {
     "obstetric": ((-4.13, 2.34), (-4.40, 2.31), (-3.99, 2.11)),
     "resource use": ((-2.55, 2.73), (-2.83, 2.70), (-2.41, 2.57)),
     "structure-related": ((-2.43, 2.50), (-2.70, 2.46), (-2.29, 2.32)),
@@ -174,7 +185,7 @@ RHODES: dict[str, tuple[tuple[float, float] | None, ...]] = {
         (-3.02, 2.27),
     ),
     "signs, symptoms, infection, new disease": ((-3.00, 2.50), (-3.27, 2.47), (-2.86, 2.33)),
-    "mental health": ((-2.99, 2.16), (-3.27, 2.14), None),
+    "mental health": ((-2.99, 2.16), (-3.27, 2.14), (-3.85, 1.93)),
     "biological markers": ((-3.41, 2.83), (-3.68, 2.78), (-3.27, 2.66)),
     "subjective": ((-2.76, 2.58), (-3.03, 2.59), (-2.62, 2.41)),
 }
@@ -199,6 +210,8 @@ def rhodes(outcome: str | None = None, comparison: str = "drug-placebo") -> TauP
     """Log-t prior (5 df) for standardised mean differences; `outcome` None is that of any meta-analysis.
 
     For areas other than respiratory disease and cancer, which have tables of their own: `log_student_tau2`.
+    The entry for mental health, "other", is -3.85 as printed; the pattern of all other entries would have it -2.85
+    (perhaps a misprint): `log_student_tau2(-2.85, 1.93)` shows whether a conclusion depends on that.
     Raises InputError for an outcome or comparison that is not in the table.
     Source: Rhodes, Turner & Higgins 2015, doi:10.1016/j.jclinepi.2014.08.012, table 3.
 
@@ -212,7 +225,7 @@ def rhodes(outcome: str | None = None, comparison: str = "drug-placebo") -> TauP
 
 
 def _cell(
-    table: dict[str, tuple[tuple[float, float], ...]] | dict[str, tuple[tuple[float, float] | None, ...]],
+    table: dict[str, tuple[tuple[float, float], ...]],
     columns: tuple[str, ...],
     outcome: str,
     comparison: str,
@@ -223,9 +236,4 @@ def _cell(
         raise InputError(
             f"no comparison is named {comparison!r}", where="comparison", hint=", ".join(columns)
         )
-    found = table[outcome][columns.index(comparison)]
-    if found is None:
-        raise InputError(
-            f"there is no entry for {outcome}, {comparison}", where="comparison", hint="log_student_tau2(...)"
-        )
-    return found
+    return table[outcome][columns.index(comparison)]

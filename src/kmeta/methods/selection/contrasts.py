@@ -161,9 +161,9 @@ def set_aside(row: Contrast, asked: Asked) -> str:
 
 @row_rule(CONTRAST_RULES, "no_interval", "A hazard ratio without an interval has no weight.")
 def no_interval(row: Contrast, asked: Asked) -> str:
-    """Unless an exact p value and the events are printed, from which its standard error follows."""
+    """Unless an exact p value and the events are printed, or the plan lets an exact p value do (`widths_from_p`)."""
     c = row.comparison
-    if log_standard_error(c) is not None:
+    if log_standard_error(c, from_p=asked.analysis.widths_from_p) is not None:
         return ""
     p, events = exact_p(c), events_printed(c)
     lacking = (

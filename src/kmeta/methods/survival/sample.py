@@ -33,6 +33,11 @@ class SurvivalSample:
         """Whether any patient came under observation after time 0."""
         return bool((self.entry > 0).any())
 
+    def part(self, rows: np.ndarray) -> SurvivalSample:
+        """The patients of `rows` (indices or a mask)."""
+        names = ("time", "event", "entry", "weights")
+        return SurvivalSample(**{name: frozen(getattr(self, name)[rows]) for name in names})
+
 
 def survival_sample(
     time: ArrayLike,
@@ -93,15 +98,38 @@ def refuse_rows(good: np.ndarray, values: Floats, name: str, expected: str) -> N
 
 
 def groups_of(
-    group: Sequence[object] | np.ndarray, n: int, name: str = "group"
+    group: Sequence[object] | np.ndarray | None, n: int, name: str = "group"
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """(labels in order of first appearance, the place of each patient's label among them, shape (n,))."""
+    """(labels in order of first appearance, the place of each patient's label among them, shape (n,)).
+
+    None: all are one group, named "all".
+    """
+    if group is None:
+        return ("all",), np.zeros(n, dtype=np.intp)
     if isinstance(group, str) or len(group) != n:
         size = 1 if isinstance(group, str) else len(group)
         raise InputError(f"{size} labels, {n} times", where=name, hint="one label a patient")
+    if isinstance(group, np.ndarray) and group.ndim == 1 and group.dtype.kind in "biuU":
+        values, first, place = np.unique(group, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        return tuple(map(str, values[order].tolist())), np.argsort(order)[place]
     labels = [_label(value, row, name) for row, value in enumerate(group)]
     rank = {label: i for i, label in enumerate(dict.fromkeys(labels))}
     return tuple(rank), np.array([rank[label] for label in labels], dtype=np.intp)
+
+
+def reference_first(
+    labels: tuple[str, ...], member: np.ndarray, reference: object
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Labels and places with the label `reference` moved to the front; None leaves them."""
+    if reference is None:
+        return labels, member
+    if str(reference) not in labels:
+        raise InputError(f"no group is named {str(reference)!r}", where="reference", hint=", ".join(labels))
+    first = labels.index(str(reference))
+    order = [first, *(i for i in range(len(labels)) if i != first)]
+    place = np.argsort(np.array(order, dtype=np.intp))
+    return tuple(labels[i] for i in order), place[member]
 
 
 def _label(value: object, row: int, name: str) -> str:

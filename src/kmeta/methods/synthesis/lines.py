@@ -141,7 +141,7 @@ def ratio_line(row: Contrast, named: Labels, asked: Asked, remark: str = "") -> 
     c = row.comparison
     found = sides(row, asked)
     turn = bool(found and found[2])
-    known = of_ratio(c)
+    known = of_ratio(c, from_p=asked.analysis.widths_from_p)
     active, control = (row.arm_b, row.arm_a) if turn else (row.arm_a, row.arm_b)
     low, high, interval = c.ci_low, c.ci_high, "published"
     estimate = c.estimate if c.estimate is not None else math.nan
@@ -152,6 +152,8 @@ def ratio_line(row: Contrast, named: Labels, asked: Asked, remark: str = "") -> 
         low, high, interval = None, None, "none"
     events = events_printed(c)
     said = [remark] if remark else [text for text in (c.adjustment, c.flag) if text]
+    if known.route == "d" and not remark:
+        said.append(f"width derived from P = {c.p_value.strip()}")
     return Line(
         study_id=row.study.study_id,
         arm_id=f"{active.arm_id} v {control.arm_id}",
@@ -178,12 +180,13 @@ def ratio_line(row: Contrast, named: Labels, asked: Asked, remark: str = "") -> 
 
 
 def ratio_marks(row: Contrast, route: str = "") -> tuple[str, ...]:
-    """Source marks: a adjusted or stratified, i investigator, m matched, p from p and events, t time to progression."""
+    """Source marks: a adjusted or stratified, d width from p, i investigator, m matched, p from p and events, t TTP."""
     text = f"{row.comparison.adjustment} {row.comparison.flag}".casefold()
     plain = any(word in text for word in ("unadjusted", "univaria", "crude"))
     adjusted = not plain and any(word in text for word in ("stratif", "adjust", "multivaria", "propensity"))
     marks = [
         ("a", adjusted),
+        ("d", route == "d"),
         ("i", "local_review" in row.said),
         ("m", "matched_subset" in row.said),
         ("p", route == "p"),

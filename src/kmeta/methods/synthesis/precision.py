@@ -81,15 +81,18 @@ def interval_scale(p: float, low: float | None, high: float | None) -> Scale:
     return min(scales, key=lambda scale: round(uneven(scales[scale]), 9))
 
 
-def of_ratio(comparison: Comparison) -> Precision:
+def of_ratio(comparison: Comparison, *, from_p: bool = False) -> Precision:
     """Log of a printed ratio and its variance: from the interval at its level, else from an exact p and the events.
 
-    NaN where neither gives one; see `log_standard_error`.
+    `from_p`: else from the exact p alone. NaN where none gives one; see `log_standard_error`. The route is "p" with
+    the events, "d" without.
     """
-    se = log_standard_error(comparison)
+    se = log_standard_error(comparison, from_p=from_p)
     yi = math.log(comparison.estimate) if comparison.estimate else math.nan
     if se is None:
         return Precision(yi=yi, vi=math.nan)
     if has_interval(comparison):
         return Precision(yi=yi, vi=se**2, basis=f"printed {100 * comparison.level:g}% interval")
+    if log_standard_error(comparison) is None:
+        return Precision(yi=yi, vi=se**2, basis="derived from its exact p value", route="d")
     return Precision(yi=yi, vi=se**2, basis="exact p value and events", route="p")

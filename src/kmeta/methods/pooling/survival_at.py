@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kmeta.core.arrays import Floats, frozen
 from kmeta.core.errors import InputError
+from kmeta.core.numbers import percent
 from kmeta.core.result import Result
 from kmeta.methods.effects.effect_sizes import effect_sizes
 from kmeta.methods.meta.fit import MetaFit
@@ -17,17 +19,27 @@ from kmeta.methods.meta.glmm import glmm
 from kmeta.methods.meta.inputs import labels_of, numbers
 from kmeta.methods.meta.multilevel import multilevel
 from kmeta.methods.meta.random_effects import random_effects
+from kmeta.methods.pooling.class_contrast import ClassContrast, class_contrast
+from kmeta.methods.pooling.survival_scales import Arms, listed, read_arms
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class SurvivalAt(Result):
     """Pooled survival at `time` (the unit of the data), one fit a class; differences between classes of single arms
-    are associations, never effects.
+    are associations, never effects. Arrays by arm: `survival`, `n_effective` and the `basis` of each size.
     """
 
     time: float
     classes: tuple[str, ...]
     fits: tuple[MetaFit, ...]
+    survival: Floats = dataclasses.field(default_factory=lambda: frozen([]))
+    n_effective: Floats = dataclasses.field(default_factory=lambda: frozen([]))
+    basis: tuple[str, ...] = ()
+    arm_classes: tuple[str, ...] = ()
+    studies: tuple[str, ...] | None = None
+    labels: tuple[str, ...] = ()
+    level: float = 0.95
+    warnings: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> MetaFit:
         """The fit of one class; InputError when there is none."""
@@ -54,12 +66,62 @@ class SurvivalAt(Result):
             for name, fit in zip(self.classes, self.fits, strict=True)
         ]
 
+    def summary(self) -> str:
+        """A line a class, then what is doubtful."""
+        level = f"{100 * self.level:g}%"
+        lines = [f"Survival at {self.time:g}, by class"]
+        for row in self.rows():
+            line = f"{row['class']}: {percent(row['survival'], 1)}% ({level} CI "
+            line += f"{percent(row['ci_low'], 1)} to {percent(row['ci_high'], 1)}), {row['arms']} arms"
+            if row["pi_low"] == row["pi_low"]:
+                line += f"; prediction interval {percent(row['pi_low'], 1)} to {percent(row['pi_high'], 1)}"
+            lines.append(line)
+        if len(self.classes) > 1:
+            lines.append("Classes of single arms: a difference between them is an association.")
+        said = [*self.warnings, *(text for fit in self.fits for text in fit.warnings)]
+        return "\n".join(lines + [f"Note: {text}" for text in said])
+
+    def contrast(
+        self, reference: str, mods: Mapping[str, Any] | None = None, *, link: str = "cloglog"
+    ) -> ClassContrast:
+        """The association of the other classes with survival, against `reference`, adjusted for the case mix `mods`
+        (a column an arm each); see `class_contrast`.
+        """
+        return class_contrast(
+            self.survival,
+            self.n_effective,
+            classes=self.arm_classes,
+            reference=reference,
+            time=self.time,
+            groups=self.studies,
+            mods=mods,
+            link=link,
+            level=self.level,
+            labels=self.labels,
+        )
+
+    def r_script(self) -> str:
+        """R code with the data inline, a script a class: metafor."""
+        from kmeta.methods.meta.r_script import text
+
+        parts = [
+            f"# class {text(name)}, survival at {self.time:g}\n{fit.r_script()}"
+            for name, fit in zip(self.classes, self.fits, strict=True)
+        ]
+        return "\n".join(parts)
+
 
 def survival_at(
     survival: ArrayLike,
-    n: ArrayLike,
+    n: ArrayLike | None = None,
     *,
     time: float,
+    se: ArrayLike | None = None,
+    ci_low: ArrayLike | None = None,
+    ci_high: ArrayLike | None = None,
+    n_risk: ArrayLike | None = None,
+    ci_scale: str = "log-log",
+    ci_level: float = 0.95,
     groups: Sequence[object] | None = None,
     classes: Sequence[str] | None = None,
     model: str = "logit-normal",
@@ -71,7 +133,10 @@ def survival_at(
 ) -> SurvivalAt:
     """Pool survival probabilities at `time` on the logit scale, within each class on its own.
 
-    survival : probabilities 0-1, shape (k,). n : effective sample sizes (see `effective_sample_size`), shape (k,).
+    survival : probabilities 0-1, shape (k,). n : effective sample sizes, shape (k,).
+    se, ci_low, ci_high, n_risk : what was printed of each arm at that time, NaN or None where it was not: the effective
+        sizes are then computed from them (`effective_sample_size`), with `n` as the number of patients that bounds
+        them. ci_scale, ci_level : how the intervals were made.
     groups : the study of each arm. Where a study gives several arms of a class, its class is fitted with
         `multilevel` (test "t" on m - 1 df for every test but "z"; tau2 "REML" or "ML"), else with `random_effects`.
     classes : the treatment class of each arm; None puts all in one class named "all". Order of first appearance.
@@ -89,8 +154,17 @@ def survival_at(
     """
     if model not in ("logit-normal", "glmm"):
         raise InputError(f"no model is named {model!r}", where="model", hint="logit-normal or glmm")
-    s = numbers(survival, "survival")
-    size = numbers(n, "n")
+    arms = read_arms(
+        survival,
+        n,
+        se=se,
+        ci_low=ci_low,
+        ci_high=ci_high,
+        n_risk=n_risk,
+        ci_scale=ci_scale,
+        ci_level=ci_level,
+    )
+    s, size = arms.survival, arms.n_effective
     k = len(s)
     when = float(numbers([time], "time")[0])
     if when < 0:
@@ -122,7 +196,28 @@ def survival_at(
             said = "0.5 added to both cells where survival is 0 or 1: " + ", ".join(hit)
             fit = dataclasses.replace(fit, warnings=(*fit.warnings, said))
         fits.append(fit)
-    return SurvivalAt(time=when, classes=order, fits=tuple(fits))
+    return SurvivalAt(
+        time=when,
+        classes=order,
+        fits=tuple(fits),
+        survival=s,
+        n_effective=size,
+        basis=arms.basis,
+        arm_classes=names,
+        studies=studies,
+        labels=shown,
+        level=level,
+        warnings=_doubts(arms, shown),
+    )
+
+
+def _doubts(arms: Arms, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """What the effective sizes leave doubtful, one sentence a kind."""
+    kinds = dict.fromkeys(flag for flag in arms.flags if flag)
+    return tuple(
+        f"{kind}: {listed(labels, [i for i, flag in enumerate(arms.flags) if flag == kind])}"
+        for kind in kinds
+    )
 
 
 def _pool_counts(

@@ -1,0 +1,1 @@
+"""Search strategies: one strategy in PubMed's syntax -> parsed, checked, translated to other databases."""
