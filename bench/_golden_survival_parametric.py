@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import kmeta as km
-from bench.golden_survival import Case, Row, Unsupported
+from bench.golden_survival import Case, Excused, Row, Unsupported
 from kmeta.methods.survival.parametric.fit import lifetimes
 from kmeta.methods.survival.parametric.likelihood import Likelihood
 
@@ -50,14 +50,18 @@ def at_reference(fit: Any, params: dict[str, float]) -> float:
     return Likelihood(lifetimes(fit.sample), fit.x).height(fit.model, np.array(real))[0]
 
 
-def parametric(case: Case, file: Case) -> list[Row]:
+def parametric(case: Case, file: Case) -> Excused:
     """Log-likelihood, AIC, parameters, standard errors, survival, knots."""
     fit, expected, tolerance = fit_of(case, file), case["expect"], file["tolerance"]
     relative = float(str(tolerance["params"]).removeprefix("relative "))
     higher = fit.loglik - expected["loglik"]
+    there = at_reference(fit, expected["params"])
+    proof = ""
+    if higher > 1e-9 and abs(there - expected["loglik"]) < min(1e-6, higher):
+        proof = f"flexsurv stopped {higher:.1e} below the maximum of its likelihood, which is ours at its parameters"
     note = f" (ours is {higher:.1e} higher)" if higher > 1e-9 else ""
     rows: list[Row] = [
-        ("loglik at the reference", at_reference(fit, expected["params"]), expected["loglik"], 1e-6),
+        ("loglik at the reference", there, expected["loglik"], 1e-6),
         (f"loglik{note}", fit.loglik, expected["loglik"], tolerance["loglik"]),
         (f"AIC{note}", fit.aic, expected["aic"], tolerance["aic"]),
     ]
@@ -71,7 +75,7 @@ def parametric(case: Case, file: Case) -> list[Row]:
         rows.append((f"S {i}{note}", float(found[i]), wanted, tolerance["surv"]))
     for i, wanted in enumerate(case["knots"] or []):
         rows.append((f"knot {i}", float(fit.model.knots[i]), wanted, KNOTS))
-    return rows
+    return Excused(rows, proof)
 
 
 def cure(case: Case, file: Case) -> list[Row]:

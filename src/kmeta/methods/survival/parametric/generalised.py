@@ -112,11 +112,11 @@ class GeneralisedGamma(LocationScale):
 
 def _log_constant(q: float) -> tuple[float, float]:
     """log |Q| + a log a - a - log Gamma(a) for a = 1 / Q^2, and its derivative in Q."""
-    a = math.inf if q == 0 else 1 / (q * q)
+    a = 1 / (q * q) if q * q > 0 else math.inf
     if a > LARGE_SHAPE:
         s = q * q
         slope = -q * (1 / 6 - s * s * (1 / 60 - s * s * (1 / 126 - s * s / 120)))
-        return -HALF_LOG_2PI - (stirling_rest(a) if q else 0.0), slope
+        return -HALF_LOG_2PI - (stirling_rest(a) if a < math.inf else 0.0), slope
     from scipy.special import digamma
 
     slope = 1 / q - 2 / q**3 * (math.log(a) - float(digamma(a)))
