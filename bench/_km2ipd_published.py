@@ -23,7 +23,9 @@ def published(data: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
         print("\nReal figures against the printed hazard ratio (|d log HR|)\n")
         print("| what | trials | median | largest | note |\n| --- | --- | --- | --- | --- |")
         for row in rows:
-            print(f"| {row['what']} | {row['trials']} | {row['median']:.4f} | {row['largest']:.4f} | {row['note']} |")
+            print(
+                f"| {row['what']} | {row['trials']} | {row['median']:.4f} | {row['largest']:.4f} | {row['note']} |"
+            )
     return rows
 
 
@@ -134,4 +136,6 @@ def floor(data: Path) -> list[dict[str, Any]]:
         return []
     stored = json.loads(path.read_text(encoding="utf-8"))["cases"]
     errors = [abs(case["log_hr_error_best_direction"]) for case in stored]
-    return [row("kmdata_hr.json", errors, "people with Guyot's algorithm, as stored: no points to read again")]
+    return [
+        row("kmdata_hr.json", errors, "people with Guyot's algorithm, as stored: no points to read again")
+    ]

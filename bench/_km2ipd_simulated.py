@@ -72,7 +72,9 @@ def deaths(
     return scale * np.where(spent < 0.5, spent / 1.6, 0.5 / 1.6 + (spent - 0.5) / 0.7)
 
 
-def arm(random: np.random.Generator, t: np.ndarray, d: np.ndarray, follow: float, name: str) -> dict[str, Any]:
+def arm(
+    random: np.random.Generator, t: np.ndarray, d: np.ndarray, follow: float, name: str
+) -> dict[str, Any]:
     """One arm: readings, table, truth."""
     fit = km.kaplan_meier(t, d).curves[0]
     end = float(t.max())
@@ -151,7 +153,13 @@ def pixelled(t: np.ndarray, s: np.ndarray, follow: float, width: int, height: in
 
 
 def jittered(
-    random: np.random.Generator, t: np.ndarray, s: np.ndarray, follow: float, width: int, height: int, sd: float
+    random: np.random.Generator,
+    t: np.ndarray,
+    s: np.ndarray,
+    follow: float,
+    width: int,
+    height: int,
+    sd: float,
 ) -> np.ndarray:
     """Rounded to pixels, with noise on both axes."""
     points = pixelled(t, s, follow, width, height)

@@ -194,7 +194,9 @@ def show(title: str, rows: list[dict[str, Any]]) -> None:
     """One table as Markdown."""
     if not rows:
         return
-    print(f"\n{title} ({rows[0]['cases']} trials; median / 90th percentile; peer: IPDfromKM, {DRAWS} draws)\n")
+    print(
+        f"\n{title} ({rows[0]['cases']} trials; median / 90th percentile; peer: IPDfromKM, {DRAWS} draws)\n"
+    )
     print(
         "| points | known | d log HR | peer | SE ratio | covered | max dS | mean dS | median | RMST | events | ms |"
     )

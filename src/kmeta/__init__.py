@@ -55,6 +55,7 @@ _PUBLIC: dict[str, str] = {
     "mantel_haenszel": "kmeta.methods.meta",
     "peto": "kmeta.methods.meta",
     "random_effects": "kmeta.methods.meta",
+    "reconstruct_from_steps": "kmeta.methods.ipd",
     "reconstruct_ipd": "kmeta.methods.ipd",
     "reconstruct_trial": "kmeta.methods.ipd",
     "random_effects_batch": "kmeta.methods.meta",

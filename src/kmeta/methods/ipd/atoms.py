@@ -68,7 +68,9 @@ def between_points(
     survival = np.exp(log_s[:-1, None] - np.cumsum(hazard, axis=1))
     survival[:, -1] = points.survival[1:]
     survival = np.minimum.accumulate(survival.ravel())
-    return Atoms(time=time.ravel(), start=(time - gap[:, None] / PARTS).ravel(), at=at.ravel(), survival=survival)
+    return Atoms(
+        time=time.ravel(), start=(time - gap[:, None] / PARTS).ravel(), at=at.ravel(), survival=survival
+    )
 
 
 def _usual_hazard(

@@ -19,6 +19,7 @@ WINDOWS = 24
 SHAPES = np.array([0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.3])  # powers of the share of a segment's censoring
 SHAPE_SD = 0.5  # prior sd of the log of such a power
 LONGEST_BEND = 4.0
+DRAWN = 0.3  # power of the weights in a draw: no family of paths holds exactly, so it is trusted less than it claims
 EVENT_SD = 0.01  # of the given events, beside half an event: how near a candidate must come
 
 
@@ -78,10 +79,11 @@ class Posterior:
     segment: np.ndarray
 
     def draw(self, random: np.random.Generator) -> Censoring:
-        """One path: a candidate of each segment, drawn by weight."""
+        """One path: a candidate of each segment, drawn by its weight to a power below 1."""
         log_g = self.mean.log_g.copy()
         for j, (values, weight) in enumerate(zip(self.candidates, self.weights, strict=True)):
-            chosen = int(np.searchsorted(np.cumsum(weight), random.random()))
+            less = np.cumsum(weight**DRAWN)
+            chosen = int(np.searchsorted(less, random.random() * less[-1]))
             log_g[self.segment == j] = values[min(chosen, len(weight) - 1)]
         return replace(self.mean, log_g=log_g)
 
@@ -158,7 +160,8 @@ def _between(knots: Knots, at: Floats) -> Floats:
     from scipy.interpolate import PchipInterpolator
 
     inside = np.clip(at, 0.0, knots.time[-1])
-    return np.log(np.maximum(PchipInterpolator(knots.time, np.exp(knots.log_g))(inside), 1e-12))
+    smooth = PchipInterpolator(knots.time, np.exp(knots.log_g))(inside)
+    return np.asarray(np.log(np.maximum(smooth, 1e-12)))
 
 
 def _least(knots: Knots, points: Points, n: float) -> float:

@@ -41,9 +41,7 @@ def recover(
     patients = n if n is not None else chosen[0][1]
     deaths = np.zeros(len(time), dtype=np.intp)
     deaths[drops] = [d for d, _ in chosen]
-    open_to = max(
-        int(np.ptp(step[1][step[0] == d])) for step, (d, _) in zip(steps, chosen, strict=True)
-    )
+    open_to = max(int(np.ptp(step[1][step[0] == d])) for step, (d, _) in zip(steps, chosen, strict=True))
     censored, lacking = _censored(time[drops], chosen, patients, table, end)
     return patients, Walk(deaths=deaths.tolist(), censored=censored, lacking=lacking), open_to
 
@@ -61,9 +59,10 @@ def _candidates(before: float, after: float, least: int, most: int, precision: f
     fall = 1 - after / before
     slack = 2 * precision / before
     if after <= 2 * precision:  # the curve ends at 0: all die
-        n = np.arange(max(least, 1), min(most, MOST_DEATHS) + 1)
-        return n, n, np.zeros(len(n))
-    deaths, at_risk = [], []
+        left = np.arange(max(least, 1), min(most, MOST_DEATHS) + 1)
+        return left, left, np.zeros(len(left))
+    deaths: list[int] = []
+    at_risk: list[int] = []
     for d in range(1, (MOST_DEATHS if most < MOST_PATIENTS else FEWEST_KNOWN) + 1):
         low = math.ceil(d / (fall + slack))
         high = min(math.floor(d / max(fall - slack, 1e-12)), most)

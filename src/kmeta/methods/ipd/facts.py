@@ -71,7 +71,9 @@ def read_facts(
     elif n is None and len(time):
         survival = float(np.interp(time[0], *points))
         n = round(float(at_risk[0]) / max(survival, 0.01))
-        warnings.append(f"n was not given: {n} follows from the first number at risk without censoring before it")
+        warnings.append(
+            f"n was not given: {n} follows from the first number at risk without censoring before it"
+        )
     if n is None:
         raise InputError(
             "is missing, and so are numbers at risk", where="n", hint="give n= or n_risk_time= and n_risk="
@@ -158,5 +160,7 @@ def _survivals(given: Mapping[float, float] | None) -> tuple[tuple[float, float]
     if not isinstance(given, Mapping):
         raise InputError("must map times to survivals", where="survival_at", hint="{12: 0.74, 24: 0.51}")
     time = column(list(given), "survival_at", "times, 0 or later", lambda a: np.isfinite(a) & (a >= 0))
-    value = column(list(given.values()), "survival_at", "a fraction", lambda a: np.isfinite(a) & (a >= 0) & (a <= 1))
+    value = column(
+        list(given.values()), "survival_at", "a fraction", lambda a: np.isfinite(a) & (a >= 0) & (a <= 1)
+    )
     return tuple(sorted(zip(time.tolist(), value.tolist(), strict=True)))

@@ -1,4 +1,4 @@
-"""Whole patients: deaths and censorings that follow a curve and a share not censored, with the given numbers at risk."""
+"""Whole patients: deaths and censorings that follow a curve and a share not censored, the table's numbers kept."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def walk(n: int, atoms: Atoms, share: Floats, table: Table, end: float) -> Walk:
     censored: list[tuple[float, float, int]] = []
     times, wanted = table.time.tolist(), table.at_risk.tolist()
     j, last = 0, len(times)
-    stays = 1 if float(atoms.survival[-1]) > 0.4 / n else 0  # somebody is followed to the end of a curve above 0
+    stays = (
+        1 if float(atoms.survival[-1]) > 0.4 / n else 0
+    )  # somebody is followed to the end of a curve above 0
     for at, target, g in zip(atoms.at.tolist(), atoms.survival.tolist(), share.tolist(), strict=True):
         while j < last and times[j] <= at:
             left, now, lacking = _reach(left, wanted[j], now, times[j], lacking, censored)

@@ -91,7 +91,9 @@ def _times(t: Floats, notes: list[str]) -> Floats:
     if (t < 0).any():
         notes.append(f"{int((t < 0).sum())} time(s) just below 0 were taken as 0")
     if largest <= 0:
-        raise InputError("no time is above 0", where="time", hint="give the end of follow-up as the last point")
+        raise InputError(
+            "no time is above 0", where="time", hint="give the end of follow-up as the last point"
+        )
     return np.maximum(t, 0.0)
 
 
@@ -106,9 +108,7 @@ def _fractions(t: Floats, s: Floats, scale: Scale, direction: Direction, notes: 
         s = s / 100
         if scale == "auto":
             notes.append("the survival was read as percent")
-    refuse_rows(
-        (s >= -SLACK) & (s <= 1 + SLACK), s, "survival", "0 to 1, or 0 to 100 with scale='percent'"
-    )
+    refuse_rows((s >= -SLACK) & (s <= 1 + SLACK), s, "survival", "0 to 1, or 0 to 100 with scale='percent'")
     if direction == "incidence" or (direction == "auto" and _rises(t, s)):
         s = 1 - s
         if direction == "auto":

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kmeta.core.arrays import Floats, frozen
+from kmeta.core.arrays import frozen
 from kmeta.core.errors import InputError
 from kmeta.methods.ipd import drops
 from kmeta.methods.ipd.facts import Contradiction, Facts, other_unit, read_facts
-from kmeta.methods.ipd.points import Direction, Points, Scale, falling, longer, read_points
+from kmeta.methods.ipd.points import Direction, Points, Scale, longer, read_points
 from kmeta.methods.ipd.result import Draw, ReconstructedIPD, curve_of
 from kmeta.methods.ipd.solve import Prepared, Problem, Solution, prepare, solve
 
@@ -65,17 +65,15 @@ def reconstruct_ipd(
     """
     _check_options(interpolation, ensemble, seed)
     points = read_points(time, survival, scale=scale, direction=direction)
-    facts = read_facts(
-        (points.time, points.survival), n_risk_time, n_risk, n, events, median, survival_at
-    )
+    facts = read_facts((points.time, points.survival), n_risk_time, n_risk, n, events, median, survival_at)
     points, warnings = _reach_table(points, facts)
     steps = drops.are_steps(points, facts.n) if interpolation == "auto" else interpolation == "steps"
     points = points if steps else _anchored(points, facts)
-    prepared = prepare(
-        Problem(points=points, n=facts.n, table=facts.table, events=facts.events, steps=steps)
-    )
+    prepared = prepare(Problem(points=points, n=facts.n, table=facts.table, events=facts.events, steps=steps))
     found = solve(prepared)
-    return _result(found, prepared, facts, warnings, _draws(prepared, ensemble, seed), seed, label, time_unit)
+    return result_of(
+        found, prepared, facts, warnings, _draws(prepared, ensemble, seed), seed, label, time_unit
+    )
 
 
 def _check_options(interpolation: str, ensemble: int, seed: int) -> None:
@@ -115,7 +113,9 @@ def _reach_table(points: Points, facts: Facts) -> tuple[Points, list[str]]:
         )
         points = longer(points, float(followed[-1]))
     elif len(table.time) and other_unit(float(table.time[-1]), points.end):
-        warnings.append(f"the numbers at risk end at {table.time[-1]:g}, the curve at {points.end:g}: one unit?")
+        warnings.append(
+            f"the numbers at risk end at {table.time[-1]:g}, the curve at {points.end:g}: one unit?"
+        )
     return points, warnings
 
 
@@ -141,7 +141,7 @@ def _anchored(points: Points, facts: Facts) -> Points:
     return replace(points, time=t[last], survival=fitted, read=s[last])
 
 
-def _result(
+def result_of(
     found: Solution,
     prepared: Prepared,
     facts: Facts,
@@ -151,6 +151,7 @@ def _result(
     label: str,
     time_unit: str,
 ) -> ReconstructedIPD:
+    """The solution as a result, held against every fact."""
     problem = prepared.problem
     points = problem.points
     off = np.abs(curve_of(found.time, found.event, points.time) - points.read)
@@ -242,9 +243,7 @@ def _contradictions(found: Solution, facts: Facts, points: Points, median: float
     return told
 
 
-def _median_against_curve(
-    found: Solution, given: float, median: float, slack: float
-) -> list[Contradiction]:
+def _median_against_curve(found: Solution, given: float, median: float, slack: float) -> list[Contradiction]:
     around = curve_of(found.time, found.event, np.array([0.97 * given, 1.03 * given]))
     if around[1] - slack <= 0.5 <= around[0] + slack and given <= found.time[-1] * 1.03:
         return []
@@ -264,7 +263,7 @@ def _table_against_curve(found: Solution, facts: Facts, points: Points) -> list[
                     fact="n_risk",
                     given=float(at_risk),
                     implied=math.floor(most),
-                    message=f"{at_risk} at risk at {t:g}, but of {facts.n} patients the curve leaves at most {most:.0f}",
+                    message=f"{at_risk} at risk at {t:g}; of {facts.n} patients the curve leaves at most {most:.0f}",
                 )
             )
     worst = float(np.abs(curve_of(found.time, found.event, points.time) - points.survival).max())

@@ -61,7 +61,9 @@ class ReconstructedIPD(Result):
 
     def kaplan_meier(self, *, level: float = 0.95, interval: Interval = "log-log") -> KaplanMeier:
         """The curve of the individual data."""
-        return kaplan_meier(self.time, self.event, group=[self.label] * self.n, level=level, interval=interval)
+        return kaplan_meier(
+            self.time, self.event, group=[self.label] * self.n, level=level, interval=interval
+        )
 
     def patients(self) -> list[dict[str, Any]]:
         """One row a patient."""

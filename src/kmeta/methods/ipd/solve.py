@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from kmeta.methods.ipd.patients import Table, Walk, individual_data, walk
 from kmeta.methods.ipd.points import Points, falling
 
 TRIES = 6
-FORCED = 0.05  # share of the events by which deaths are still made or unmade to meet a given total
+WITHIN_A_STEP = 0.6  # sd of a reading at a drop, in deaths of the first risk set: half a drop, and drops grow
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,7 +60,7 @@ def prepare(problem: Problem) -> Prepared:
 def solve(prepared: Prepared, random: np.random.Generator | None = None) -> Solution:
     """The reconstruction; with `random`, one in which all that is not known is drawn."""
     problem = prepared.problem
-    points = problem.points if random is None else _read_again(problem.points, random)
+    points = problem.points if random is None else _read_again(problem, random)
     atoms, found = _paths(prepared, points, random)
     path = found.mean if random is None else found.draw(random)
     return _whole(problem, points, atoms, path)
@@ -79,21 +80,20 @@ def _paths(prepared: Prepared, points: Points, random: np.random.Generator | Non
         return np.exp(np.interp(t, points.time, np.log(np.maximum(points.survival, 1e-4))))
 
     survival: Callable[[Floats], Floats] = straight
-    atoms = found = None
+    atoms = at_points(points)
     for _ in range(2):
         knots = _knots(problem, points, survival)
-        first = at_points(points) if atoms is None else atoms
-        before = censoring.posterior(knots, points, n, first.at, first.mass, events, said).mean
-        grid, log_g = np.append(0.0, first.at), np.append(0.0, before.log_g)
-        grid, log_g = _with_knots(grid, log_g, knots)
-        atoms = between_points(
-            points, n, lambda t, grid=grid, log_g=log_g: np.exp(np.interp(t, grid, log_g)), clumps
-        )
+        before = censoring.posterior(knots, points, n, atoms.at, atoms.mass, events, said).mean
+        atoms = between_points(points, n, _share(atoms, before, knots), clumps)
         survival = _along(atoms)
-    assert atoms is not None  # noqa: S101
     knots = _knots(problem, points, survival)
-    found = censoring.posterior(knots, points, n, atoms.at, atoms.mass, events, said)
-    return atoms, found
+    return atoms, censoring.posterior(knots, points, n, atoms.at, atoms.mass, events, said)
+
+
+def _share(atoms: Atoms, path: Censoring, knots: censoring.Knots) -> Callable[[Floats], Floats]:
+    """G along a path, the known values kept."""
+    grid, log_g = _with_knots(np.append(0.0, atoms.at), np.append(0.0, path.log_g), knots)
+    return lambda t: np.exp(np.interp(t, grid, log_g))
 
 
 def _with_knots(grid: Floats, log_g: Floats, knots: censoring.Knots) -> tuple[Floats, Floats]:
@@ -142,10 +142,15 @@ def _whole(problem: Problem, points: Points, atoms: Atoms, path: Censoring) -> S
     return Solution(time=time, event=event, walk=best, bend=bend)
 
 
-def _read_again(points: Points, random: np.random.Generator) -> Points:
-    """The points as another reader might have read them."""
+def _read_again(problem: Problem, random: np.random.Generator) -> Points:
+    """The points as another reader might have read them.
+
+    A point of a sample may have been read before, amid or after the drop it stands at: as much again is open.
+    """
+    points = problem.points
+    step = 0.0 if problem.steps else WITHIN_A_STEP / problem.n
     read = points.read.copy()
-    read[1:] += random.normal(0.0, points.noise, len(read) - 1)
+    read[1:] += random.normal(0.0, math.hypot(points.noise, step), len(read) - 1)
     survival = np.clip(falling(np.clip(read, 0.0, 1.0)), 0.0, 1.0)
     survival[0] = 1.0
     return replace(points, survival=survival)

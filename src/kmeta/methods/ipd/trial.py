@@ -131,7 +131,7 @@ def reconstruct_trial(
     pairs = list(zip(first.ensemble, second.ensemble, strict=True))
     found = [compare(*_joined(a.time, a.event, b.time, b.event)) for a, b in pairs]
     drawn = np.array([each.log_hr for each in found])
-    between = _between(drawn, own.log_hr)
+    between = math.hypot(_between(drawn, own.log_hr), _unmet(first), _unmet(second))
     printed, printed_se = _printed(hazard_ratio, ci, level)
     told = _contradictions(own, printed, printed_se, between, logrank_p)
     log_hr, after = own.log_hr, between
@@ -164,16 +164,22 @@ def _check(
     ensemble: int,
 ) -> None:
     if isinstance(arms, Mapping) or len(arms) != 2 or not all(isinstance(arm, Mapping) for arm in arms):
-        raise InputError("must be two mappings", where="arms", hint="the arguments of reconstruct_ipd, by arm")
+        raise InputError(
+            "must be two mappings", where="arms", hint="the arguments of reconstruct_ipd, by arm"
+        )
     for name, value in (("hazard_ratio", hazard_ratio), *(("ci", v) for v in ci or ())):
         if value is not None and not (isinstance(value, (int, float)) and 0 < value < math.inf):
             raise InputError(f"is {value!r}", where=name, hint="a hazard ratio above 0")
     if ci is not None and (len(ci) != 2 or ci[0] >= ci[1]):
         raise InputError(f"is {ci!r}", where="ci", hint="lower and upper limit")
     if ci is not None and hazard_ratio is not None and not ci[0] <= hazard_ratio <= ci[1]:
-        raise InputError(f"{hazard_ratio} is outside {ci}", where="hazard_ratio", hint="one contrast for both")
+        raise InputError(
+            f"{hazard_ratio} is outside {ci}", where="hazard_ratio", hint="one contrast for both"
+        )
     if logrank_p is not None and not 0 < logrank_p <= 1:
-        raise InputError(f"is {logrank_p!r}", where="logrank_p", hint="above 0, at most 1; a bound is not a value")
+        raise InputError(
+            f"is {logrank_p!r}", where="logrank_p", hint="above 0, at most 1; a bound is not a value"
+        )
     if not 0 < level < 1:
         raise InputError(f"level is {level!r}", where="level", hint="a fraction: 0.95")
     if ensemble == 1:
@@ -205,9 +211,14 @@ def _between(drawn: Floats, own: float) -> float:
     return math.sqrt(float(np.mean((drawn - own) ** 2)) * len(drawn) / (len(drawn) - 1) + LEAST_SD**2)
 
 
-def _printed(
-    hazard_ratio: float | None, ci: tuple[float, float] | None, level: float
-) -> tuple[float, float]:
+def _unmet(arm: ReconstructedIPD) -> float:
+    """Events that were given and could not be made, as a shift of the log hazard ratio: a ratio goes by its events."""
+    if arm.events_given is None or arm.events == arm.events_given:
+        return 0.0
+    return abs(math.log((arm.events + 0.5) / (arm.events_given + 0.5)))
+
+
+def _printed(hazard_ratio: float | None, ci: tuple[float, float] | None, level: float) -> tuple[float, float]:
     """Log hazard ratio (the middle of the interval where only that is given) and its se; NaN: not given."""
     se = math.nan if ci is None else math.log(ci[1] / ci[0]) / (2 * _z(level))
     if hazard_ratio is not None:

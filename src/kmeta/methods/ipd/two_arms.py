@@ -35,7 +35,7 @@ def compare(time: Floats, event: Floats, arm: Floats) -> TwoArms:
     risk = np.cumsum(np.bincount(place, minlength=size)[::-1])[::-1].astype(float)
     risk1 = np.cumsum(np.bincount(place, weights=arm, minlength=size)[::-1])[::-1]
     happened = deaths > 0
-    d, d1, n, n1 = deaths[happened], deaths1[happened], risk[happened], risk1[happened]
+    d, d1, n, n1 = (np.asarray(a[happened], dtype=float) for a in (deaths, deaths1, risk, risk1))
     if not d.sum() or not 0 < d1.sum() < d.sum():
         return TwoArms(log_hr=math.nan, se=math.nan, logrank_z=_logrank(d, d1, n, n1))
     many = d.astype(np.intp)
