@@ -42,6 +42,7 @@ _PUBLIC: dict[str, str] = {
     "limit_meta": "kmeta.methods.meta",
     "maic": "kmeta.methods.adjustment",
     "multilevel": "kmeta.methods.meta",
+    "non_proportional": "kmeta.methods.pooling",
     "one_stage": "kmeta.methods.pooling",
     "p_curve": "kmeta.methods.meta",
     "parametric_survival": "kmeta.methods.survival",

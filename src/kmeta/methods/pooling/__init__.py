@@ -3,6 +3,7 @@
 from kmeta.methods.pooling.class_contrast import ClassContrast, class_contrast
 from kmeta.methods.pooling.curve_result import PooledCurve
 from kmeta.methods.pooling.joint_survival import JointSurvival, joint_survival
+from kmeta.methods.pooling.non_proportional import NonProportional, non_proportional
 from kmeta.methods.pooling.one_stage import OneStage, StudyHazardRatio, one_stage
 from kmeta.methods.pooling.pooled_curve import pooled_curve
 from kmeta.methods.pooling.pooled_median import PooledMedian, pooled_median, pooled_median_contrast
@@ -13,6 +14,7 @@ from kmeta.methods.pooling.survival_at import SurvivalAt, survival_at
 __all__ = [
     "ClassContrast",
     "JointSurvival",
+    "NonProportional",
     "OneStage",
     "PooledCurve",
     "PooledMedian",
@@ -22,6 +24,7 @@ __all__ = [
     "SurvivalAt",
     "class_contrast",
     "joint_survival",
+    "non_proportional",
     "one_stage",
     "pooled_curve",
     "pooled_median",

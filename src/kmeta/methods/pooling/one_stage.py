@@ -173,7 +173,7 @@ def one_stage(
         raise InputError(f"all are {studies[0]!r}", where="study", hint="for one study: cox(..., group=...)")
     if model not in MODELS:
         raise InputError(f"no model is named {model!r}", where="model", hint=", ".join(MODELS))
-    treated, contrast = _treated(treatment, n, reference)
+    treated, contrast = two_arms(treatment, n, reference)
     columns: dict[str, Any] = {contrast: treated, **(covariates or {})}
     whole: dict[str, Any] = {"entry": entry, "weights": weights}
     common = cox(time, event, columns, strata=np.asarray(studies)[place], ties=ties, level=level, **whole)
@@ -208,7 +208,7 @@ def one_stage(
     return _one(mixed, shared, (*mixed.warnings, *notes))
 
 
-def _treated(treatment: Sequence[object] | np.ndarray, n: int, reference: object) -> tuple[Floats, str]:
+def two_arms(treatment: Sequence[object] | np.ndarray, n: int, reference: object) -> tuple[Floats, str]:
     """(1 for those not in the reference arm, shape (n,); the name of the contrast)."""
     labels, place = groups_of(treatment, n, "treatment")
     if len(labels) != 2:
